@@ -1,0 +1,153 @@
+"""Everything that can go wrong, as one tree.
+
+Every error a person may see knows three things: the condition reason it shows as, whether trying again can
+help, and its message: what is wrong with which object, and the next step. Raise the most exact class; never
+put a secret, an unbounded or an uncleaned string of a registry into a message.
+
+    BundleWatchError
+    ├── Mistake                   a person has to change something: Stalled
+    │   ├── InvalidSpec           a field of a BundleWatch says something impossible
+    │   ├── InvalidReference      not a repository, tag or digest
+    │   ├── InvalidPattern        not an RE2 expression
+    │   ├── InvalidRange          not a version range, or one nothing can satisfy
+    │   ├── InvalidSecret         a Secret without the keys it needs
+    │   ├── AccessDenied          the registry refuses, or hides, the repository
+    │   └── RepositoryNotFound    the registry knows no such repository
+    ├── Fault                     trying again may help: Reconciling/ProgressingWithRetry
+    │   ├── SecretNotFound        not there, or not ours to read
+    │   ├── RegistryUnavailable   no connection, a deadline, 5xx, an open circuit
+    │   │   └── RateLimited       429, or 503 with Retry-After
+    │   ├── RegistryMisbehaved    an answer that breaks the protocol; nothing of it is used
+    │   ├── NotInRegistry         a manifest or blob that was listed and is not there
+    │   ├── ClusterUnavailable    the API server did not answer, or not usefully
+    │   └── InternalError         a defect of ours; the log has the details
+    └── Refused                   one write did not happen because its precondition did not hold
+        ├── ObjectGone            the object was deleted
+        └── ObjectChanged         somebody else changed what the write depended on
+"""
+
+from typing import ClassVar
+
+
+class BundleWatchError(Exception):
+    """Base of all. `reason` is a CamelCase condition reason; `retry` says whether time can cure it."""
+
+    reason: ClassVar[str] = "Failed"
+    retry: ClassVar[bool] = True
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class Mistake(BundleWatchError):
+    """A person has to change something; trying again cannot help."""
+
+    reason = "InvalidSpec"
+    retry = False
+
+
+class InvalidSpec(Mistake):
+    """A field of a BundleWatch says something impossible."""
+
+
+class InvalidReference(Mistake):
+    """The text is no repository, tag or digest."""
+
+    reason = "InvalidRepository"
+
+
+class InvalidPattern(Mistake):
+    """The text is no RE2 expression, or lacks what we need of it."""
+
+    reason = "InvalidPattern"
+
+
+class InvalidRange(Mistake):
+    """The text is no version range, or one that nothing can satisfy."""
+
+    reason = "InvalidRange"
+
+
+class InvalidSecret(Mistake):
+    """A Secret lacks the keys it needs, or they hold something else."""
+
+    reason = "InvalidSecret"
+
+
+class AccessDenied(Mistake):
+    """The registry answered 401 or 403, with the credentials we have."""
+
+    reason = "AccessDenied"
+
+
+class RepositoryNotFound(Mistake):
+    """The registry says that it has no such repository."""
+
+    reason = "RepositoryNotFound"
+
+
+class Fault(BundleWatchError):
+    """Trying again may help."""
+
+    reason = "ProgressingWithRetry"
+
+
+class SecretNotFound(Fault):
+    """A referenced Secret is not there, or not ours to read; the two are told alike on purpose."""
+
+    reason = "SecretNotFound"
+
+
+class RegistryUnavailable(Fault):
+    """No connection, a deadline passed, a 5xx, or the registry's circuit is open."""
+
+    reason = "RegistryUnavailable"
+
+
+class RateLimited(RegistryUnavailable):
+    """The registry asked us to slow down; `retry_after_s` seconds, if it said how long."""
+
+    reason = "RateLimited"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RegistryMisbehaved(Fault):
+    """An answer broke the protocol, or a limit of ours; nothing of it is used."""
+
+    reason = "RegistryMisbehaved"
+
+
+class NotInRegistry(Fault):
+    """A manifest or blob is not there (any more)."""
+
+    reason = "Vanished"
+
+
+class ClusterUnavailable(Fault):
+    """The Kubernetes API did not answer, or not usefully."""
+
+    reason = "ClusterUnavailable"
+
+
+class InternalError(Fault):
+    """A defect of ours that stopped one pass; the log has the details."""
+
+    reason = "InternalError"
+
+
+class Refused(BundleWatchError):
+    """One write did not happen because its precondition did not hold; look again, then decide again."""
+
+    reason = "Refused"
+
+
+class ObjectGone(Refused):
+    """The object was deleted."""
+
+
+class ObjectChanged(Refused):
+    """Somebody else changed what the write depended on."""

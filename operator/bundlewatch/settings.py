@@ -1,0 +1,54 @@
+"""What an admin may set, from flags and environment, as one frozen value.
+
+Flags are declared in `cli/run.py`; each has a `BUNDLEWATCH_…` twin in the environment. This module does no
+I/O and reads nothing: it only says which values make sense together.
+"""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """All durations in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kubeconfig: str | None = None
+    """Path of a kubeconfig; None: the Pod's ServiceAccount, else the default kubeconfig."""
+
+    context: str | None = None
+    """Context of the kubeconfig; None: its current one."""
+
+    namespaces: tuple[str, ...] = ()
+    """Namespaces to serve; empty: the whole cluster."""
+
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    probe_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes from outside the Pod
+    probe_port: int = Field(default=8081, ge=0, le=65535)
+
+    registry_concurrency: int = Field(default=8, ge=1, le=64)
+    """Requests under way at once to one registry host."""
+
+    registry_rate: float = Field(default=100.0, gt=0)
+    """Requests a second to one registry host, on average."""
+
+    registry_timeout_s: float = Field(default=30.0, gt=0, le=600)
+    """Deadline of one request to a registry, its whole body included."""
+
+    listing_timeout_s: float = Field(default=300.0, gt=0, le=3600)
+    """Deadline of one whole listing, all of its pages."""
+
+    kubernetes_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    """Deadline of one request to the Kubernetes API."""
+
+    shutdown_s: float = Field(default=3.0, ge=0, le=25)
+    """How long writes under way may take to finish after SIGTERM."""
+
+    @model_validator(mode="after")
+    def _namespaces_are_named(self) -> Self:
+        if any(not name or "/" in name for name in self.namespaces):
+            raise ValueError("namespaces must be names of namespaces; leave them out to serve the whole cluster")
+        return self
