@@ -1,0 +1,58 @@
+"""The annotations by which people act on a BundleWatch, and the token by which status answers them.
+
+A request is "this value is new", so status has to hold the value it has answered. Annotation values may be
+262,144 bytes of anything while status text is short and printable: a value that does not fit is represented
+by its hash, so that comparing the request with the answer is exact and a strange value never asks for ever.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+PREFIX: Final = "bundlewatch.dev/"
+
+RECONCILE: Final = "bundlewatch.dev/reconcile"
+"""Any new value: look at the registry now."""
+
+FLUX_RECONCILE: Final = "reconcile.fluxcd.io/requestedAt"
+"""The same, as the field already spells it."""
+
+RESUME: Final = "bundlewatch.dev/resume"
+"""Any new value: end a hold."""
+
+TOKEN_MAX_LENGTH: Final = 128
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def ours(annotations: object) -> Mapping[str, str]:
+    """The annotations that mean something to us; everything else of a live object is dropped."""
+    if not isinstance(annotations, Mapping):
+        return _NONE
+    kept = {
+        key: value
+        for key, value in annotations.items()
+        if isinstance(key, str)
+        and isinstance(value, str)
+        and (key.startswith(PREFIX) or key == FLUX_RECONCILE)
+    }
+    return kept or _NONE
+
+
+def reconcile_requested(annotations: Mapping[str, str]) -> str | None:
+    """Token of the wish to look now, changing when either annotation changes; None: nobody asked."""
+    values = [annotations[key] for key in (RECONCILE, FLUX_RECONCILE) if annotations.get(key)]
+    return _token(" ".join(values)) if values else None
+
+
+def resume_requested(annotations: Mapping[str, str]) -> str | None:
+    """Token of the wish to end a hold; None: nobody asked."""
+    value = annotations.get(RESUME)
+    return _token(value) if value else None
+
+
+def _token(value: str) -> str:
+    if len(value) <= TOKEN_MAX_LENGTH and value.isprintable() and value == value.strip():
+        return value
+    return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

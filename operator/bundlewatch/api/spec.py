@@ -1,0 +1,267 @@
+"""What a person asks of a BundleWatch: the models of `spec`.
+
+The CRD is generated from here, so every docstring of a field is what `kubectl explain` prints, every bound is
+what the API server enforces, and no field exists that does nothing. What only the registry, Argo CD or the
+compilers of patterns and ranges can judge is not judged here but reported in status.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic.dataclasses import dataclass
+
+from bundlewatch.api import duration, grammar, rules
+from bundlewatch.api.model import config
+
+
+def _absent_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+_EmptyIsAbsent: Final = BeforeValidator(_absent_if_empty)
+"""Templates write '' for "not set"; it means the same here."""
+
+_ObjectName = Annotated[
+    str,
+    Field(max_length=253, json_schema_extra=rules.schema(grammar.OBJECT_NAME)),
+    AfterValidator(grammar.OBJECT_NAME.check),
+]
+_ApplicationName = Annotated[
+    str,
+    Field(max_length=253, json_schema_extra=rules.schema(grammar.APPLICATION_NAME)),
+    AfterValidator(grammar.APPLICATION_NAME.check),
+]
+_LabelValue = Annotated[
+    str,
+    Field(max_length=63, json_schema_extra=rules.schema(grammar.LABEL_VALUE)),
+    AfterValidator(grammar.LABEL_VALUE.check),
+]
+_Repository = Annotated[
+    str,
+    Field(max_length=255, json_schema_extra=rules.schema(grammar.REPOSITORY)),
+    AfterValidator(grammar.REPOSITORY.check),
+]
+_Interval = Annotated[
+    str,
+    Field(
+        max_length=duration.MAX_LENGTH,
+        json_schema_extra=rules.schema(grammar.INTERVAL, grammar.FLOOR, grammar.CEILING),
+    ),
+    AfterValidator(grammar.INTERVAL.check),
+    AfterValidator(grammar.FLOOR.check),
+    AfterValidator(grammar.CEILING.check),
+]
+_Tag = Annotated[
+    str,
+    Field(max_length=128, json_schema_extra=rules.schema(grammar.PIN)),
+    AfterValidator(grammar.PIN.check),
+]
+_Expression = Annotated[str, Field(max_length=512)]
+_Glob = Annotated[str, Field(min_length=1, max_length=256)]
+_Source = Annotated[
+    int | str,
+    PlainValidator(grammar.SOURCE.check),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "maxLength": grammar.SOURCE_NAME_MAX_LENGTH,
+            **rules.schema(grammar.SOURCE),
+        }
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config({"x-kubernetes-map-type": "atomic"}))
+class SecretReference:
+    """A Secret in the BundleWatch's own namespace."""
+
+    name: _ObjectName
+    """Name of the Secret. Example: regcred"""
+
+
+_TRUST_OR_PLAIN: Final["rules.Rule[Access]"] = rules.Rule(
+    condition="!(has(self.caSecretRef) && has(self.insecure) && self.insecure)",
+    message=(
+        "has both caSecretRef and insecure: true, but plain HTTP has no certificate to check: "
+        "remove insecure for HTTPS, or caSecretRef for plain HTTP"
+    ),
+    holds=lambda access: not (access.ca_secret_ref and access.insecure),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config(rules.schema(_TRUST_OR_PLAIN)))
+class Access:
+    """How to reach the registry."""
+
+    secret_ref: SecretReference | None = None
+    """
+    Secret with the registry's credentials, of type kubernetes.io/dockerconfigjson (what `kubectl create
+    secret docker-registry` makes) or kubernetes.io/basic-auth (keys username and password). Left out:
+    anonymous. Example: {name: regcred}
+    """
+
+    ca_secret_ref: SecretReference | None = None
+    """
+    Secret whose key ca.crt holds the certificate authorities (PEM) to trust for this registry, instead of
+    the usual ones. Left out: the usual ones. Not together with `insecure: true`. Example: {name:
+    registry-ca}
+    """
+
+    insecure: bool = False
+    """
+    true: talk plain HTTP to the registry; whoever sits between can choose what is deployed. Meant for a
+    registry inside the cluster or on a laptop. Default: false, HTTPS only.
+    """
+
+    @model_validator(mode="after")
+    def _rules(self) -> "Access":
+        return _TRUST_OR_PLAIN.check(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config())
+class Tags:
+    """Which tags of the repository may be taken; the highest version of them is."""
+
+    pattern: Annotated[_Expression | None, _EmptyIsAbsent] = None
+    """
+    RE2 expression that a tag has to match; anchor it with ^ and $. If it has a group named `version`,
+    only that part of the tag is read as the version, else the whole tag. Left out or empty: every tag
+    that is a version. Example: '^v(?P<version>.+)$'
+    """
+
+    exclude: Annotated[tuple[_Glob, ...], Field(max_length=64)] = ()
+    """
+    Tags never to be taken, as globs on the whole tag: * stands for any characters, ? for one, [abc] for
+    one of these. Left out: none. Example: ['1.0.13', '*-debug']
+    """
+
+    range: Annotated[_Expression | None, _EmptyIsAbsent] = None
+    """
+    Versions that may be taken, in the language of Helm's version ranges: '~1.0' (1.0.x), '^1.2' (1.x from
+    1.2), '>=1.2 <2', '1.x || 3.x'. Left out or empty: every version. Example: '~1.0'
+    """
+
+    prereleases: bool = False
+    """
+    Whether pre-releases such as 1.1.0-rc.1 may be taken. true: yes, in the order of versions. Default:
+    false, Helm's rule: only where the range itself names a pre-release, as '>=1.1.0-0' does.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config({"x-kubernetes-map-type": "atomic"}))
+class LabelSelector:
+    """Applications by their labels."""
+
+    match_labels: Annotated[
+        dict[str, _LabelValue],
+        Field(max_length=16, json_schema_extra=rules.schema(grammar.LABEL_KEYS)),
+        AfterValidator(grammar.LABEL_KEYS.check),
+    ] = Field(default_factory=dict)
+    """
+    Labels that an Application must carry, each with exactly this value. Left out or empty: every
+    Application of the namespace that deploys from this repository. Example: {team: web}
+    """
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return all(labels.get(key) == value for key, value in self.match_labels.items())
+
+
+_NAME_OR_SELECTOR: Final["rules.Rule[ApplicationTarget]"] = rules.Rule(
+    condition="has(self.name) != has(self.selector)",
+    message=(
+        "needs exactly one of name and selector: name for one Application, selector for all that carry its "
+        "labels, selector: {} for every Application of the namespace that deploys from this repository"
+    ),
+    holds=lambda target: (target.name is None) != (target.selector is None),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config(rules.schema(_NAME_OR_SELECTOR)))
+class ApplicationTarget:
+    """One Argo CD Application by name, or several by labels; exactly one of the two."""
+
+    name: _ApplicationName | None = None
+    """Name of an Argo CD Application in the BundleWatch's own namespace. Example: shop"""
+
+    selector: LabelSelector | None = None
+    """
+    Every Argo CD Application in the BundleWatch's own namespace that carries these labels and deploys
+    from this repository, also those made later. `{}` means all that deploy from it. Example:
+    {matchLabels: {team: web}}
+    """
+
+    source: _Source | None = None
+    """
+    Which of the Application's sources is meant: the source's name, or its position in spec.sources
+    counted from 0. Left out: the one source that deploys from this repository; needed only when there are
+    several. Examples: frontend, 1
+    """
+
+    @model_validator(mode="after")
+    def _rules(self) -> "ApplicationTarget":
+        return _NAME_OR_SELECTOR.check(self)
+
+
+def _distinct(targets: tuple[ApplicationTarget, ...]) -> bool:
+    names = [target.name for target in targets if target.name is not None]
+    return len(names) == len(set(names))
+
+
+_DISTINCT_NAMES: Final["rules.Rule[tuple[ApplicationTarget, ...]]"] = rules.Rule(
+    condition="self.all(a, !has(a.name) || self.exists_one(b, has(b.name) && b.name == a.name))",
+    message=(
+        "names one Application twice: list each name once; a second source of the same Application is moved "
+        "by a BundleWatch of its own"
+    ),
+    holds=_distinct,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config())
+class Spec:
+    """What to watch, which of its tags may be taken, and which Applications get them."""
+
+    repository: _Repository
+    """
+    OCI repository the bundles are published to: the registry's host, a port if it has one, and the path;
+    `oci://` may stand before it. No tag and no digest. The Applications must already deploy from this
+    same repository. Example: registry.example.com/shop/bundle
+    """
+
+    interval: _Interval = "1m"
+    """
+    How often to list the repository's tags: numbers with the units s, m or h, from 10s to 24h. To look at
+    once, give the annotation bundlewatch.dev/reconcile any new value. Default: 1m. Example: 1h30m
+    """
+
+    suspend: bool = False
+    """
+    true: neither look at the registry nor change an Application, until it is false again. Default: false
+    """
+
+    access: Annotated[Access, Field(json_schema_extra={"default": {}})] = Access()
+    """How to reach the registry. Left out: without credentials, by HTTPS, trusting the usual authorities."""
+
+    tags: Annotated[Tags, Field(json_schema_extra={"default": {}})] = Tags()
+    """Which tags may be taken. Left out: the highest version that is no pre-release."""
+
+    applications: Annotated[
+        tuple[ApplicationTarget, ...],
+        Field(min_length=1, max_length=64, json_schema_extra=rules.schema(_DISTINCT_NAMES)),
+        AfterValidator(_DISTINCT_NAMES.check),
+    ]
+    """
+    The Argo CD Applications whose target revision follows; from 1 to 64 entries, each with either a name
+    or a selector. Example: [{name: shop}]
+    """
+
+    pin: Annotated[_Tag | None, _EmptyIsAbsent] = None
+    """
+    One tag: take exactly this one, whatever `tags` says and even if it is older than what runs. Left out
+    or empty: the highest version that `tags` allows. Example: 1.0.3
+    """
+
+    @property
+    def interval_s(self) -> float:
+        return duration.seconds(self.interval)

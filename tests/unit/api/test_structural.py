@@ -1,0 +1,45 @@
+"""Only what the API server can bound and understand gets into the definition."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field, JsonValue, TypeAdapter
+
+from bundlewatch.api.structural import structural
+
+
+def of(kind: Any) -> dict[str, JsonValue]:
+    return structural(TypeAdapter(kind).json_schema())
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        (str, "has no maxLength"),
+        (tuple[bool, ...], "has no maxItems"),
+        (dict[str, bool], "has no maxProperties"),
+        (Annotated[tuple[str, ...], Field(max_length=3)], r"\[\*\]: has no maxLength"),
+        (Annotated[dict[str, str], Field(max_length=3)], r"\.\*: has no maxLength"),
+        (int | bool, "a choice of types has no structural form"),
+        (Annotated[str, Field(max_length=3, pattern="^a$")], "pattern has no structural form"),
+        (object, "has no type"),
+    ],
+    ids=str,
+)
+def test_what_has_no_bound_or_no_form_is_refused(kind: Any, missing: str) -> None:
+    with pytest.raises(ValueError, match=missing):
+        of(kind)
+
+
+def test_absent_is_said_by_leaving_out_and_never_by_null() -> None:
+    assert of(Annotated[str, Field(max_length=3)] | None) == {"type": "string", "maxLength": 3}
+
+
+def test_a_field_says_more_of_itself_than_its_type_does() -> None:
+    schema: dict[str, JsonValue] = {
+        "$ref": "#/$defs/Tag",
+        "description": "The tag\n    that runs.",
+        "$defs": {"Tag": {"type": "string", "maxLength": 3, "description": "A tag.", "title": "Tag"}},
+    }
+
+    assert structural(schema) == {"description": "The tag that runs.", "type": "string", "maxLength": 3}
