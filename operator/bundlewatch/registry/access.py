@@ -1,0 +1,60 @@
+"""Who asks which registry for what, and by which way: the values that travel through this room.
+
+Equal `Access` values may share tokens, connections and answers; different ones never do. Knows nothing of how
+any of it is sent.
+"""
+
+from dataclasses import dataclass, field
+
+from bundlewatch.errors import RegistryUnavailable
+from bundlewatch.registry.credentials import ANONYMOUS, Credential
+from bundlewatch.registry.reference import Repository
+from bundlewatch.registry.urls import Origin, Url
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a registry is reached."""
+
+    credential: Credential = ANONYMOUS
+    ca_pem: bytes | None = field(default=None, repr=False)  # trusted besides the system's authorities
+    insecure: bool = False  # plain HTTP, to the repository's own host
+
+
+@dataclass(slots=True)
+class Budget:
+    """Seconds that all calls of one errand may take together on the wire; waiting for a turn is not counted."""
+
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One question to one repository, however many calls it takes. `str()` opens every error about it."""
+
+    repository: Repository
+    access: Access
+    budget: Budget
+    reference: str | None = None  # the tag or digest that is looked up; None: the tags are listed
+
+    origin: Origin = field(init=False)
+
+    def __post_init__(self) -> None:
+        scheme = "http" if self.access.insecure else "https"
+        url = Url.parse(f"{scheme}://{self.repository.api_host}")
+        assert url is not None, "the grammar of references is narrower than that of URLs"
+        object.__setattr__(self, "origin", url.origin)
+
+    def url(self, rest: str, query: str = "") -> Url:
+        """The API's URL of something in the repository: `tags/list`, `blobs/sha256:…`."""
+        return Url(self.origin, f"/v2/{self.repository.path}/{rest}", query)
+
+    def remaining_s(self) -> float:
+        """Raises RegistryUnavailable when the budget is spent."""
+        if self.budget.left_s <= 0:
+            raise RegistryUnavailable(f"{self}: {self.origin.authority} took too long over its answers")
+        return self.budget.left_s
+
+    def __str__(self) -> str:
+        doing = f"looking up {self.reference} in" if self.reference else "listing the tags of"
+        return f"{doing} {self.repository}"

@@ -1,0 +1,86 @@
+"""Says in plain words why a call got no usable answer, and what the reader can do about it.
+
+The words stay the same when the same happens again (no ports, times or addresses that vary): they end up in a
+status, which must not be rewritten for nothing. Knows aiohttp's and the operating system's errors, and nothing
+of what was asked.
+"""
+
+import os
+import ssl
+
+import aiohttp
+
+from bundlewatch.registry.resolver import RefusedAddressError
+
+_REACHABLE = "check that the registry runs and that its host and port are right"
+
+
+class CallError(Exception):
+    """There is no usable answer. Carries nothing of the request, since that holds credentials.
+
+    `cause` goes on after "the host …"; `cure` is a hint to the reader, or empty. `broken` says that the host is
+    there and its answer is no good, rather than that it could not be reached.
+    """
+
+    def __init__(self, cause: str, *, cure: str = "", broken: bool = False) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.cure = cure
+        self.broken = broken
+
+
+def explain(error: Exception, *, scheme: str) -> CallError:  # noqa: C901, PLR0912 - a table, row by row
+    """What happened, from the exception that an HTTP library gave up with."""
+    root = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    match root:
+        case aiohttp.ConnectionTimeoutError():
+            return CallError("could not be connected to in time", cure=_REACHABLE)
+        case aiohttp.ServerTimeoutError():
+            return CallError("stopped sending in the middle of a call")
+        case aiohttp.ClientConnectorCertificateError():
+            return _distrusted(root.certificate_error)
+        case aiohttp.ClientConnectorDNSError():
+            if isinstance(root.os_error, RefusedAddressError):
+                return CallError("has a name that leads to an address where no registry may be", broken=True)
+            return CallError("has a name that cannot be resolved", cure="check the host's spelling, and DNS")
+        case aiohttp.ClientConnectorSSLError():
+            return _no_tls(root.os_error)
+        case aiohttp.ClientConnectorError():
+            return _unreachable(root.os_error)
+        case aiohttp.ClientPayloadError():
+            return CallError("broke off in the middle of its answer")
+        case aiohttp.ClientResponseError():
+            cure = "if it speaks TLS, remove spec.access.insecure" if scheme == "http" else ""
+            return CallError("answers with something that is not proper HTTP", cure=cure, broken=True)
+        case aiohttp.ClientConnectionError() | ConnectionResetError() | BrokenPipeError():
+            return CallError("closed the connection without an answer")
+        case ssl.SSLError():
+            return _no_tls(root)
+        case OSError():
+            return _unreachable(root)
+        case _:
+            return CallError(f"could not be asked ({type(root).__name__})")
+
+
+def _distrusted(error: Exception) -> CallError:
+    why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "no reason given"
+    return CallError(
+        f"shows a certificate that cannot be verified ({why})",
+        cure="if it has its own authority, put that one's certificate into the Secret of spec.access.caSecretRef",
+    )
+
+
+def _no_tls(error: OSError) -> CallError:
+    if isinstance(error, ssl.SSLError) and error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+        return CallError(
+            "does not speak TLS",
+            cure="if it is meant to be reached by plain HTTP, set spec.access.insecure to true",
+        )
+    return CallError("did not agree with us on TLS (1.2 or newer is needed)")
+
+
+def _unreachable(error: OSError) -> CallError:
+    if isinstance(error, ConnectionRefusedError):
+        return CallError("refused the connection", cure=_REACHABLE)
+    why = os.strerror(error.errno) if error.errno else "no reason given"
+    return CallError(f"cannot be reached ({why})", cure=_REACHABLE)

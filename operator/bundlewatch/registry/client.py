@@ -1,0 +1,277 @@
+"""The registry client: lists tags, looks up and fetches manifests, fetches blobs. Read-only.
+
+Every method answers completely or raises an error of `bundlewatch.errors`; each error says what was asked, of
+whom, what came back and what to do. Nothing is retried here but what the protocol asks for: when to try again
+is the caller's business. Knows nothing of charts, Applications or Kubernetes. Rule: OCI distribution
+specification 1.1.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import overload
+
+from bundlewatch.errors import InvalidReference, RateLimited, RegistryMisbehaved
+from bundlewatch.registry import failures, manifests, media_types, redirects
+from bundlewatch.registry.access import Access, Budget, Errand
+from bundlewatch.registry.auth import TOKEN_ANSWER_BYTES, Authenticator
+from bundlewatch.registry.call_errors import CallError
+from bundlewatch.registry.listing import Listing, ListingLimits, PageCollector, PageError
+from bundlewatch.registry.manifests import MANIFEST_LIMIT_BYTES, ContentError, Descriptor, Manifest
+from bundlewatch.registry.reference import Repository, is_digest, is_tag
+from bundlewatch.registry.throttle import HostLimits, Throttle, Timing
+from bundlewatch.registry.transport import Answer, Timeouts, Transport
+from bundlewatch.registry.untrusted import clean
+from bundlewatch.registry.urls import Url
+
+__all__ = ["Access", "Descriptor", "HostLimits", "Listing", "ListingLimits", "Manifest", "RegistryClient", "Timeouts"]
+
+_CALLS_PER_ERRAND = 4  # a refused try, a token, the try itself and a redirect may all take their time
+
+
+class RegistryClient:
+    """One for the whole process: connections, tokens and limits are shared by all who use it."""
+
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        host_limits: HostLimits | None = None,
+        listing_limits: ListingLimits | None = None,
+        transport: Transport | None = None,
+        timing: Timing | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`transport`, `timing` and `now` are for tests: no network, and time that can be turned."""
+        self._timeouts = timeouts or Timeouts()
+        self._listing_limits = listing_limits or ListingLimits()
+        self._transport = transport or Transport(timeouts=self._timeouts)
+        self._timing = timing or Timing(clock=time.monotonic)
+        self._throttle = Throttle(host_limits or HostLimits(), timing=self._timing)
+        self._auth = Authenticator(ask=self._ask_token_server, clock=self._timing.clock)
+        self._now = now
+
+    async def list_tags(self, repository: Repository, *, access: Access) -> tuple[str, ...]:
+        """All tags, each once, in an order that means nothing. Complete, or an error."""
+        return (await self.listing(repository, access=access)).tags
+
+    async def listing(self, repository: Repository, *, access: Access) -> Listing:
+        """All tags, and how many entries were none. Raises RepositoryNotFound, AccessDenied and the Faults."""
+        budget = Budget(self._listing_limits.wire_s)
+        errand = Errand(repository, access, budget)
+        pages = PageCollector(self._listing_limits)
+        while (query := pages.query) is not None:
+            url = errand.url("tags/list", query)
+            answer = await self._ask(errand, "GET", url, max_bytes=self._listing_limits.page_bytes)
+            if answer.status == 404 and pages.restart():
+                continue
+            if answer.status in {400, 405} and pages.without_size():
+                continue
+            if answer.status == 404 and pages.pages:
+                raise RegistryMisbehaved(f"{errand}: {errand.origin.authority} cannot continue its own list")
+            if answer.status != 200:
+                raise failures.of_answer(errand, answer)
+            try:
+                pages.add(answer.body, link=answer.header_lines("link"))
+            except PageError as error:
+                raise _misbehaved(errand, f"cannot be used: {error}") from None
+        return pages.listing()
+
+    @overload
+    async def head_manifest(
+        self, repository: Repository, reference: str, *, access: Access, etag: None = None
+    ) -> Descriptor: ...
+
+    @overload
+    async def head_manifest(
+        self, repository: Repository, reference: str, *, access: Access, etag: str | None
+    ) -> Descriptor | None: ...
+
+    async def head_manifest(
+        self, repository: Repository, reference: str, *, access: Access, etag: str | None = None
+    ) -> Descriptor | None:
+        """What a tag (or digest) points at, without fetching it; cheap, and no pull in anybody's statistics.
+
+        `etag` is the digest seen last time: None comes back when it is still that one. Raises NotInRegistry,
+        RepositoryNotFound, AccessDenied and the Faults.
+        """
+        errand = self._errand_for(reference, repository, access)
+        headers = {"accept": media_types.ACCEPT}
+        if etag is not None:
+            headers["if-none-match"] = f'"{etag}"'
+        url = errand.url(f"manifests/{reference}")
+        answer = await self._ask(errand, "HEAD", url, headers=headers, max_bytes=0)
+        if answer.status == 304 and etag is not None:
+            return None
+        found = self._described(errand, answer, reference) if answer.status == 200 else None
+        if found is None:
+            if answer.status not in {200, 400, 405, 501}:
+                raise failures.of_answer(errand, answer)
+            manifest = await self.get_manifest(repository, reference, access=access)
+            found = Descriptor(manifest.media_type, manifest.digest, len(manifest.raw))
+        return None if found.digest == etag else found
+
+    async def get_manifest(self, repository: Repository, reference: str, *, access: Access) -> Manifest:
+        """A manifest by tag or digest, its digest computed from what was received.
+
+        Raises NotInRegistry, RepositoryNotFound, AccessDenied and the Faults; RegistryMisbehaved when the
+        content is not what it should be.
+        """
+        errand = self._errand_for(reference, repository, access)
+        url = errand.url(f"manifests/{reference}")
+        answer = await self._ask(
+            errand, "GET", url, headers={"accept": media_types.ACCEPT}, max_bytes=MANIFEST_LIMIT_BYTES
+        )
+        if answer.status != 200:
+            raise failures.of_answer(errand, answer)
+        try:
+            return manifests.read(answer, digest=reference if is_digest(reference) else None)
+        except ContentError as error:
+            raise _misbehaved(errand, str(error)) from None
+
+    async def get_blob(self, repository: Repository, digest: str, *, access: Access, max_bytes: int) -> bytes:
+        """A small blob, its digest checked. Raises as `get_manifest` does."""
+        if not is_digest(digest):
+            raise InvalidReference(f"{clean(digest, 80)!r} is no digest: sha256: and 64 lower-case hex digits")
+        errand = self._errand_for(digest, repository, access)
+        url = errand.url(f"blobs/{digest}")
+        answer = await self._ask(errand, "GET", url, max_bytes=max_bytes, may_leave=True)
+        if answer.status != 200:
+            raise failures.of_answer(errand, answer)
+        try:
+            manifests.verify(answer.body, digest=digest)
+        except ContentError as error:
+            raise _misbehaved(errand, str(error)) from None
+        return answer.body
+
+    async def aclose(self) -> None:
+        """End what is under way and close all connections."""
+        await self._auth.aclose()
+        await self._transport.aclose()
+
+    def _errand_for(self, reference: str, repository: Repository, access: Access) -> Errand:
+        if not is_tag(reference) and not is_digest(reference):
+            raise InvalidReference(f"{clean(reference, 140)!r} is neither a tag nor a digest of {repository}")
+        budget = Budget(_CALLS_PER_ERRAND * self._timeouts.call_s)
+        return Errand(repository, access, budget, reference)
+
+    def _described(self, errand: Errand, answer: Answer, reference: str) -> Descriptor | None:
+        """None: the registry leaves out what a HEAD is for, so the manifest itself has to tell."""
+        digest = (answer.header("docker-content-digest") or "").strip()
+        length = answer.header("content-length") or ""
+        if not is_digest(digest) or not length.isdigit():
+            return None
+        if is_digest(reference) and digest != reference:
+            raise _misbehaved(errand, "answers for another digest than the one it was asked for")
+        return Descriptor(media_types.bare(answer.header("content-type") or ""), digest, int(length[:18]))
+
+    async def _ask(
+        self,
+        errand: Errand,
+        method: str,
+        url: Url,
+        *,
+        max_bytes: int,
+        headers: dict[str, str] | None = None,
+        may_leave: bool = False,
+    ) -> Answer:
+        """Ask with the authorization that is wanted; a 401 is answered once."""
+        authorization = await self._auth.anticipate(errand)
+        answer = await self._follow(
+            errand, method, url, _with(headers, authorization), max_bytes=max_bytes, may_leave=may_leave
+        )
+        if answer.status == 401:
+            authorization = await self._auth.answer(errand, answer, refused=authorization)
+            answer = await self._follow(
+                errand, method, url, _with(headers, authorization), max_bytes=max_bytes, may_leave=may_leave
+            )
+            if answer.status == 401:
+                self._auth.discard(errand, authorization)
+        if answer.status in {401, 403}:
+            raise failures.of_answer(errand, answer, sent=authorization)
+        return answer
+
+    async def _follow(
+        self, errand: Errand, method: str, url: Url, headers: dict[str, str], *, max_bytes: int, may_leave: bool
+    ) -> Answer:
+        """Follow redirects as far as they may go; what leaves the origin leaves without our headers."""
+        home = url.origin
+        for _ in range(redirects.MAX_HOPS + 1):
+            answer = await self._exchange(errand, method, url, headers=headers, max_bytes=max_bytes)
+            if answer.status not in redirects.STATUSES:
+                if url.origin != home and answer.status != 200:
+                    said = failures.what_it_said(answer, hide=failures.secrets_of(errand, None))
+                    raise _misbehaved(errand, f"redirects to {url.origin.authority}, which refuses ({said})")
+                return answer
+            try:
+                url = redirects.follow(
+                    answer.header("location"), at=url, may_leave=may_leave, insecure=errand.access.insecure
+                )
+            except redirects.RedirectError as error:
+                raise _misbehaved(errand, f"answers with a redirect that {error}") from None
+            if url.origin != home:
+                headers = {}
+        raise _misbehaved(errand, f"redirects more than {redirects.MAX_HOPS} times")
+
+    async def _ask_token_server(
+        self, errand: Errand, method: str, url: Url, *, headers: dict[str, str], content: bytes | None
+    ) -> Answer:
+        answer = await self._exchange(
+            errand, method, url, headers=headers, max_bytes=TOKEN_ANSWER_BYTES, content=content
+        )
+        if answer.status in redirects.STATUSES:
+            raise _misbehaved(errand, f"has a token server, {url.origin.authority}, that answers with a redirect")
+        return answer
+
+    async def _exchange(
+        self,
+        errand: Errand,
+        method: str,
+        url: Url,
+        *,
+        headers: dict[str, str],
+        max_bytes: int,
+        content: bytes | None = None,
+    ) -> Answer:
+        """One call in its turn; the throttle hears how it went. Raises RateLimited and what `of_call` makes."""
+        host = url.origin.authority
+        async with self._throttle.slot(host) as slot:
+            within_s = errand.remaining_s()
+            started = self._timing.clock()
+            try:
+                answer = await self._transport.call(
+                    method,
+                    url,
+                    headers=headers,
+                    max_bytes=max_bytes,
+                    ca_pem=errand.access.ca_pem,
+                    guarded=url.origin.host != errand.origin.host,
+                    content=content,
+                    within_s=within_s,
+                )
+            except CallError as error:
+                failure = error
+                if not error.broken:
+                    slot.failed(error.cause)
+            else:
+                if failures.is_rate_limit(answer):
+                    wait_s = slot.push_back(failures.retry_after_s(answer, now=self._now()))
+                    raise RateLimited(
+                        f"{errand}: {host} asks for fewer requests ({answer.status})", retry_after_s=wait_s
+                    )
+                if failures.is_outage(answer.status):
+                    slot.failed(f"answered {answer.status}")
+                else:
+                    slot.succeeded()
+                return answer
+            finally:
+                errand.budget.left_s -= self._timing.clock() - started
+        raise failures.of_call(errand, host, failure)
+
+
+def _with(headers: dict[str, str] | None, authorization: str | None) -> dict[str, str]:
+    return {**(headers or {}), **({"authorization": authorization} if authorization else {})}
+
+
+def _misbehaved(errand: Errand, what: str) -> RegistryMisbehaved:
+    return RegistryMisbehaved(f"{errand}: {errand.origin.authority} {what}")

@@ -1,0 +1,136 @@
+"""What a registry is told about who asks, and how a Kubernetes Secret says it.
+
+A credential never shows itself: not in `repr`, not in an error. Its fingerprint tells two apart without
+telling what they are. Knows nothing of where Secrets are kept. Rules: Kubernetes' Secret types, Docker's
+configuration file (`docker_config`).
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import quote
+
+from bundlewatch.errors import InvalidSecret
+from bundlewatch.registry import docker_config
+from bundlewatch.registry.docker_config import ConfigError
+from bundlewatch.registry.reference import Repository
+from bundlewatch.registry.untrusted import clean
+
+# Drawn anew by every process, so that nobody can try passwords against a fingerprint seen in a log.
+_FINGERPRINT_KEY: Final = secrets.token_bytes(32)
+
+DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
+DOCKER_CONFIG_OLD_KEY: Final = ".dockercfg"
+_CURE: Final = (
+    "use `kubectl create secret docker-registry`, or a Secret of type kubernetes.io/basic-auth with the keys "
+    "username and password"
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credential:
+    """One way to identify; everything empty is anonymous."""
+
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""  # an OAuth2 refresh token, exchanged for access tokens
+    registry_token: str = ""  # an access token as it stands
+    fingerprint: str = field(init=False, compare=False)  # equal for equal credentials, in this process only
+
+    def __post_init__(self) -> None:
+        digest = hashlib.blake2b(key=_FINGERPRINT_KEY, digest_size=16)
+        for part in (self.username, self.password, self.identity_token, self.registry_token):
+            content = part.encode(errors="surrogatepass")
+            digest.update(len(content).to_bytes(8, "big") + content)
+        object.__setattr__(self, "fingerprint", digest.hexdigest())
+
+    @classmethod
+    def from_secret(cls, secret_type: str, data: Mapping[str, bytes], *, repository: Repository) -> Self:
+        """The credential a Secret holds for a repository.
+
+        `data` is decoded from Base64 already. Raises InvalidSecret, which names the keys that are missing and
+        the keys that are there; the caller adds the Secret's name.
+        """
+        match secret_type:
+            case "kubernetes.io/dockerconfigjson":
+                return cls._of(_value(data, DOCKER_CONFIG_KEY), repository, old=False)
+            case "kubernetes.io/dockercfg":
+                return cls._of(_value(data, DOCKER_CONFIG_OLD_KEY), repository, old=True)
+            case "kubernetes.io/basic-auth":
+                return cls._basic(data)
+            case "Opaque" | "":
+                if DOCKER_CONFIG_KEY in data:
+                    return cls._of(data[DOCKER_CONFIG_KEY], repository, old=False)
+                return cls._basic(data)
+            case _:
+                raise InvalidSecret(f"its type {clean(secret_type, 80)} holds no registry credentials; {_CURE}")
+
+    @property
+    def is_anonymous(self) -> bool:
+        return not (self.username or self.password or self.identity_token or self.registry_token)
+
+    @property
+    def has_password(self) -> bool:
+        return bool(self.username or self.password)
+
+    @property
+    def basic(self) -> str:
+        """The value of an `Authorization` header for the Basic scheme."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
+    @property
+    def secret_texts(self) -> tuple[str, ...]:
+        """Every spelling of a secret that an answer could echo; for hiding it. User names are kept secret too:
+        with some registries the token goes there.
+        """
+        plain = [text for text in (self.password, self.identity_token, self.registry_token, self.username) if text]
+        spelled = [quote(text, safe="") for text in plain]
+        encoded = [self.basic.removeprefix("Basic ")] if self.has_password else []
+        return (*encoded, *plain, *spelled)
+
+    def __repr__(self) -> str:
+        kind = "anonymous" if self.is_anonymous else "secret"
+        return f"Credential({kind}, fingerprint={self.fingerprint})"
+
+    @classmethod
+    def _of(cls, content: bytes, repository: Repository, *, old: bool) -> Self:
+        try:
+            entry = docker_config.find(docker_config.entries(content, old=old), repository)
+        except ConfigError as error:
+            raise InvalidSecret(str(error)) from None
+        return cls(
+            username=entry.username,
+            password=entry.password,
+            identity_token=entry.identity_token,
+            registry_token=entry.registry_token,
+        )
+
+    @classmethod
+    def _basic(cls, data: Mapping[str, bytes]) -> Self:
+        username, password = _text(data, "username"), _text(data, "password")
+        if ":" in username or not username.isprintable():
+            raise InvalidSecret("its username has a colon or a control character in it; remove it")
+        if not password:
+            raise InvalidSecret(f"its key password is empty; {_CURE}")
+        return cls(username=username, password=password)
+
+
+ANONYMOUS: Final = Credential()
+
+
+def _value(data: Mapping[str, bytes], key: str) -> bytes:
+    if key not in data:
+        found = ", ".join(sorted(clean(name, 60) for name in data)[:10]) or "no key at all"
+        raise InvalidSecret(f"it lacks the key {key} (it has {found}); {_CURE}")
+    return data[key]
+
+
+def _text(data: Mapping[str, bytes], key: str) -> str:
+    try:
+        # `echo secret | base64` and editors leave a line end that belongs to no password.
+        return _value(data, key).decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise InvalidSecret(f"its key {key} is not UTF-8 text; {_CURE}") from None

@@ -1,0 +1,144 @@
+"""Turns what a registry answered, or failed to answer, into the error a person reads.
+
+Every message says what we were doing, which host said what (short, cleaned, without the secrets it may echo)
+and what to do. Registries hide existence behind 401, 403 or 404 as they like, so the cures say so. Rule: OCI
+distribution specification §"Error Codes".
+"""
+
+import email.utils
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bundlewatch.errors import (
+    AccessDenied,
+    BundleWatchError,
+    NotInRegistry,
+    RegistryMisbehaved,
+    RegistryUnavailable,
+    RepositoryNotFound,
+)
+from bundlewatch.registry.access import Errand
+from bundlewatch.registry.call_errors import CallError
+from bundlewatch.registry.transport import Answer
+from bundlewatch.registry.untrusted import clean
+
+_SAID_LIMIT = 200
+_CODE_LIMIT = 40
+_REGISTRY_HEADER = "docker-distribution-api-version"
+
+
+def of_call(errand: Errand, host: str, error: CallError) -> BundleWatchError:
+    """There was no usable answer."""
+    message = f"{errand}: {host} {error.cause}" + (f"; {error.cure}" if error.cure else "")
+    return RegistryMisbehaved(message) if error.broken else RegistryUnavailable(message)
+
+
+def of_answer(errand: Errand, answer: Answer, *, sent: str | None = None) -> BundleWatchError:
+    """The registry's own refusal; `sent` is the Authorization header it refused, if any."""
+    host = errand.origin.authority
+    said = what_it_said(answer, hide=secrets_of(errand, sent))
+    match answer.status:
+        case 401 | 403:
+            return denied(errand, host, said)
+        case 404:
+            if "NAME_UNKNOWN" in codes(answer) or errand.reference is None:
+                return _unknown_repository(errand, host, answer, said)
+            return NotInRegistry(f"{errand}: {host} does not have it (any more)")
+        case 400 if errand.access.insecure and b"HTTPS" in answer.body:
+            return RegistryUnavailable(f"{errand}: {host} speaks TLS; set spec.access.insecure to false")
+        case status if is_outage(status):
+            return RegistryUnavailable(f"{errand}: {host} cannot serve just now ({said})")
+        case _:
+            return RegistryMisbehaved(f"{errand}: {host} refuses ({said})")
+
+
+def denied(errand: Errand, host: str, said: str) -> AccessDenied:
+    if errand.access.credential.is_anonymous:
+        return AccessDenied(
+            f"{errand}: {host} gives no access without credentials ({said}); name a Secret with them in "
+            "spec.access.secretRef, or check the repository's name: one that does not exist can look like this"
+        )
+    return AccessDenied(
+        f"{errand}: {host} refuses our credentials ({said}); check the Secret that spec.access.secretRef names, "
+        "that it may pull from this repository, and the repository's name"
+    )
+
+
+def _unknown_repository(errand: Errand, host: str, answer: Answer, said: str) -> RepositoryNotFound:
+    told = "" if codes(answer) or answer.header(_REGISTRY_HEADER) else ", and does not answer like a registry"
+    hidden = ", or it needs credentials (spec.access.secretRef)" if errand.access.credential.is_anonymous else ""
+    return RepositoryNotFound(
+        f"{errand}: {host} knows no such repository{told} ({said}); "
+        f"check the host and the name; perhaps nothing was pushed yet{hidden}"
+    )
+
+
+def is_outage(status: int) -> bool:
+    """The host could not serve, whoever had asked for whatever."""
+    return status in {408, 499} or (status >= 500 and status != 501)
+
+
+def is_rate_limit(answer: Answer) -> bool:
+    """429 in all its disguises."""
+    if answer.status < 400:
+        return False
+    by_hint = answer.status == 503 and answer.header("retry-after") is not None
+    return answer.status == 429 or by_hint or "TOOMANYREQUESTS" in codes(answer)
+
+
+def retry_after_s(answer: Answer, *, now: datetime) -> float | None:
+    """What `Retry-After` asks for, as seconds or as a date, the latter by the server's own clock where it tells."""
+    value = (answer.header("retry-after") or "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    until, server_now = _date(value), _date(answer.header("date") or "")
+    if until is None:
+        return None
+    return max(0.0, (until - (server_now or now)).total_seconds())
+
+
+def codes(answer: Answer) -> tuple[str, ...]:
+    """The specification's error codes in an answer, in any case."""
+    return tuple(code.upper() for code, _ in _errors(answer))
+
+
+def what_it_said(answer: Answer, *, hide: Sequence[str]) -> str:
+    """Status, code and message of an answer, fit to be shown; a body that is no JSON is left out."""
+    told = [f"{code}: {message}" if code and message else code or message for code, message in _errors(answer)]
+    return clean(" ".join([str(answer.status), "; ".join(told[:2])]), _SAID_LIMIT, hide=hide)
+
+
+def secrets_of(errand: Errand, sent: str | None) -> tuple[str, ...]:
+    """Everything that must not come back in a message."""
+    token = (sent.partition(" ")[2],) if sent else ()
+    return (*errand.access.credential.secret_texts, *token)
+
+
+def _errors(answer: Answer) -> list[tuple[str, str]]:
+    try:
+        document = json.loads(answer.body) if answer.body[:1] == b"{" else None
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(document, dict):
+        return []
+    listed = document.get("errors")
+    if isinstance(listed, list):
+        entries = [entry for entry in listed[:8] if isinstance(entry, dict)]
+        return [(_text(entry, "code")[:_CODE_LIMIT], _text(entry, "message")) for entry in entries]
+    # Token servers: OAuth2's form, Docker Hub's, and what frameworks write.
+    message = next(filter(None, (_text(document, key) for key in ("error_description", "details", "message"))), "")
+    return [(_text(document, "error")[:_CODE_LIMIT], message)]
+
+
+def _text(document: dict[str, object], key: str) -> str:
+    value = document.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        parsed = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
