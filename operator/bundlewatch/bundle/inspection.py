@@ -1,0 +1,57 @@
+"""Fetches what is needed to know what a tag is, and no more: manifest, then config blob.
+
+A digest never changes its meaning, so a tag that still points where it did costs one HEAD.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bundlewatch.bundle.chart import CONFIG_LIMIT_BYTES, Chart, NotAChart, read_config, read_manifest
+from bundlewatch.errors import RegistryMisbehaved
+from bundlewatch.registry.client import Access, Descriptor, Manifest
+from bundlewatch.registry.reference import Repository
+
+
+class ReadsManifests(Protocol):
+    async def head_manifest(
+        self, repository: Repository, reference: str, *, access: Access, etag: str | None
+    ) -> Descriptor | None: ...
+
+    async def get_manifest(self, repository: Repository, reference: str, *, access: Access) -> Manifest: ...
+
+    async def get_blob(self, repository: Repository, digest: str, *, access: Access, max_bytes: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a tag pointed at when we looked."""
+
+    tag: str
+    digest: str
+    found: Chart | NotAChart
+
+
+async def inspect(
+    registry: ReadsManifests, repository: Repository, tag: str, *, access: Access, known: Inspected | None
+) -> Inspected:
+    """Look at a tag; `known` is what was found before, and comes back when the tag has not moved.
+
+    Raises NotInRegistry when the tag is gone, RegistryUnavailable or AccessDenied when it cannot be told.
+    An answer that breaks the protocol makes that tag no chart: one bad artifact must not hide the others.
+    """
+    if known is not None:
+        head = await registry.head_manifest(repository, tag, access=access, etag=known.digest)
+        if head is None or head.digest == known.digest:
+            return known
+    manifest = await registry.get_manifest(repository, tag, access=access)
+    try:
+        claimed = read_manifest(manifest.raw, media_type=manifest.media_type)
+        if isinstance(claimed, NotAChart):
+            return Inspected(tag=tag, digest=manifest.digest, found=claimed)
+        if claimed.config_size_bytes > CONFIG_LIMIT_BYTES:
+            too_large = NotAChart(f"its chart config has {claimed.config_size_bytes} bytes; 1 MiB is allowed")
+            return Inspected(tag=tag, digest=manifest.digest, found=too_large)
+        blob = await registry.get_blob(repository, claimed.config_digest, access=access, max_bytes=CONFIG_LIMIT_BYTES)
+        return Inspected(tag=tag, digest=manifest.digest, found=read_config(blob, manifest=claimed))
+    except RegistryMisbehaved as error:
+        return Inspected(tag=tag, digest=manifest.digest, found=NotAChart(str(error)))

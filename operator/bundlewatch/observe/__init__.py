@@ -1,0 +1,1 @@
+"""How the process shows itself: its logs and its probes."""
