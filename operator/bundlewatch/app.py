@@ -1,0 +1,162 @@
+"""The composition root: builds the parts, runs them, and ends them in the order in which they need each other.
+
+On SIGTERM or SIGINT: take no more work, end the listings, let writes under way finish, stop watching, close
+the connections. A second signal ends at once.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from bundlewatch import __version__
+from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.argocd.application import Application
+from bundlewatch.argocd.application import parse as parse_application
+from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, KubernetesClient
+from bundlewatch.cluster.watch import ClusterWatch
+from bundlewatch.engine.applications import LiveApplications
+from bundlewatch.engine.engine import Engine
+from bundlewatch.engine.listing import Listings
+from bundlewatch.engine.passes import Passes
+from bundlewatch.engine.policies import Policies
+from bundlewatch.engine.reconcile import World
+from bundlewatch.engine.table import Table, Unreadable
+from bundlewatch.errors import BundleWatchError, InvalidSpec
+from bundlewatch.observe import probes
+from bundlewatch.registry.client import HostLimits, RegistryClient, Timeouts
+from bundlewatch.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_CRDS_EVERY_S = 5.0
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed, asyncio's own elsewhere; None stands for the latter."""
+    try:
+        import uvloop  # noqa: PLC0415 - an extra: absent in most installations
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def serve(settings: Settings) -> None:
+    """Run the operator until a signal ends it. Raises a BundleWatchError when it cannot go on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop_or_leave, stop, number)
+    logger.info("bundlewatch %s starts", __version__)
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(
+            KubernetesClient.connect(
+                kubeconfig=settings.kubeconfig,
+                context=settings.context,
+                timeout_s=settings.kubernetes_timeout_s,
+            )
+        )
+        await _serve(settings, cluster=cluster, stack=stack, stop=stop)
+    logger.info("bundlewatch ended")
+
+
+async def _serve(settings: Settings, *, cluster: KubernetesClient, stack: AsyncExitStack, stop: asyncio.Event) -> None:
+    registry = RegistryClient(
+        timeouts=Timeouts(call_s=settings.registry_timeout_s),
+        host_limits=HostLimits(
+            concurrency=settings.registry_concurrency,
+            rate_per_s=settings.registry_rate,
+            burst=max(1, round(2 * settings.registry_rate)),
+        ),
+    )
+    stack.push_async_callback(registry.aclose)
+    engine = build_engine(settings, cluster=cluster, registry=registry)
+    watch = ClusterWatch(
+        parsers={BUNDLE_WATCHES: read_watch, APPLICATIONS: parse_application},
+        sink=engine.tell,
+        login=cluster.login,
+        namespaces=settings.namespaces,
+    )
+    await stack.enter_async_context(
+        probes.serve(host=settings.probe_host, port=settings.probe_port, healthy=engine.healthy, ready=engine.ready)
+    )
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(_watch_when_possible(watch, cluster), name="watch")
+        working = group.create_task(engine.run(), name="engine")
+        await stop.wait()
+        logger.info("ending")
+        working.cancel()
+        await engine.close(grace_s=settings.shutdown_s)
+        watching.cancel()
+
+
+def build_engine(settings: Settings, *, cluster: KubernetesClient, registry: RegistryClient) -> Engine:
+    """The engine and its parts, not yet running."""
+    table = Table()
+    listings = Listings(registry=registry, cluster=cluster, clock=time.monotonic, timeout_s=settings.listing_timeout_s)
+    policies = Policies()
+
+    def seen(application: Application) -> None:
+        engine.application_seen(application)
+
+    applications = LiveApplications(cluster=cluster, table=table, seen=seen)
+    passes = Passes(
+        cluster=cluster,
+        table=table,
+        world=World(applications=applications, bundles=listings),
+        policies=policies,
+        read=read_watch,
+        now=lambda: datetime.now(UTC),
+        instance=os.environ.get("POD_NAME") or socket.gethostname(),
+    )
+    engine = Engine(
+        cluster=cluster,
+        listings=listings,
+        table=table,
+        passes=passes,
+        namespaces=settings.namespaces,
+        clock=time.monotonic,
+    )
+    return engine
+
+
+def read_watch(body: Mapping[str, Any]) -> BundleWatch | Unreadable:
+    """A BundleWatch, or what can still be said of one that is wrong."""
+    try:
+        return BundleWatch.parse(body)
+    except InvalidSpec as error:
+        return Unreadable.of_body(body, error=error)
+
+
+async def _watch_when_possible(watch: ClusterWatch, cluster: KubernetesClient) -> None:
+    """The watch finds its kinds once, when it starts: wait until both are served."""
+    told = False
+    while True:
+        try:
+            missing = [which for which in (BUNDLE_WATCHES, APPLICATIONS) if not await cluster.serves(which)]
+        except BundleWatchError as error:
+            logger.warning("%s", error)
+        else:
+            if not missing:
+                break
+            if not told:
+                told = True
+                names = ", ".join(f"{which.plural}.{which.group}" for which in missing)
+                logger.warning(
+                    "the API server does not serve %s: install BundleWatch's CRD from crds/, and Argo CD; waiting",
+                    names,
+                )
+        await asyncio.sleep(_CRDS_EVERY_S)
+    await watch.run()
+
+
+def _stop_or_leave(stop: asyncio.Event, number: int) -> None:
+    if stop.is_set():
+        os._exit(128 + number)
+    stop.set()

@@ -1,0 +1,131 @@
+"""`bundlewatch run`: the operator. Flags and environment become one `Settings`, and that is all."""
+
+import asyncio
+import sys
+
+import click
+from pydantic import ValidationError
+
+from bundlewatch import app
+from bundlewatch.errors import BundleWatchError
+from bundlewatch.observe import logs
+from bundlewatch.settings import Settings
+
+_DEFAULT = Settings()
+
+
+@click.command(
+    short_help="Run the operator.",
+    context_settings={"auto_envvar_prefix": "BUNDLEWATCH", "show_default": True, "max_content_width": 110},
+)
+@click.option(
+    "--kubeconfig",
+    envvar=["BUNDLEWATCH_KUBECONFIG", "KUBECONFIG"],
+    show_envvar=True,
+    metavar="PATH",
+    help="Kubeconfig to log in with. Left out: the Pod's ServiceAccount, else ~/.kube/config.",
+)
+@click.option("--context", show_envvar=True, metavar="NAME", help="Context of the kubeconfig.")
+@click.option(
+    "--namespace",
+    "namespaces",
+    envvar="BUNDLEWATCH_NAMESPACES",
+    multiple=True,
+    show_envvar=True,
+    metavar="NAME",
+    help="Serve this namespace only; may be repeated (in the environment: separated by spaces). "
+    "Left out: the whole cluster.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["json", "console"]),
+    default=_DEFAULT.log_format,
+    show_envvar=True,
+    help="JSON for machines, console for eyes.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default=_DEFAULT.log_level,
+    show_envvar=True,
+    help="The least that is logged.",
+)
+@click.option(
+    "--probe-address",
+    default=f"{_DEFAULT.probe_host}:{_DEFAULT.probe_port}",
+    show_envvar=True,
+    metavar="HOST:PORT",
+    help="Where /healthz and /readyz are served.",
+)
+@click.option(
+    "--registry-concurrency",
+    type=click.IntRange(1, 64),
+    default=_DEFAULT.registry_concurrency,
+    show_envvar=True,
+    metavar="N",
+    help="Requests under way at once to one registry host.",
+)
+@click.option(
+    "--registry-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=_DEFAULT.registry_rate,
+    show_envvar=True,
+    metavar="N",
+    help="Requests a second to one registry host, on average.",
+)
+@click.option(
+    "--registry-timeout",
+    "registry_timeout_s",
+    type=click.FloatRange(0, 600, min_open=True),
+    default=_DEFAULT.registry_timeout_s,
+    show_envvar=True,
+    metavar="SECONDS",
+    help="Deadline of one request to a registry.",
+)
+@click.option(
+    "--listing-timeout",
+    "listing_timeout_s",
+    type=click.FloatRange(0, 3600, min_open=True),
+    default=_DEFAULT.listing_timeout_s,
+    show_envvar=True,
+    metavar="SECONDS",
+    help="Deadline of one whole listing, all of its pages.",
+)
+@click.option(
+    "--kubernetes-timeout",
+    "kubernetes_timeout_s",
+    type=click.FloatRange(0, 120, min_open=True),
+    default=_DEFAULT.kubernetes_timeout_s,
+    show_envvar=True,
+    metavar="SECONDS",
+    help="Deadline of one request to the Kubernetes API.",
+)
+def run(probe_address: str, namespaces: tuple[str, ...], **options: object) -> None:
+    """Run the operator until SIGTERM or SIGINT.
+
+    It watches BundleWatch objects and Argo CD Applications, polls registries, and patches targetRevision.
+    Exit codes: 0 ended by a signal, 1 cannot go on, 2 a mistake in flags or environment.
+    """
+    host, separator, port = probe_address.rpartition(":")
+    if not separator or not port.isdigit():
+        raise click.BadParameter(
+            f"{probe_address!r} is not HOST:PORT, such as 0.0.0.0:8081", param_hint="--probe-address"
+        )
+    try:
+        settings = Settings.model_validate(
+            {
+                **options,
+                "namespaces": tuple(dict.fromkeys(namespaces)),
+                "probe_host": host.strip("[]") or _DEFAULT.probe_host,
+                "probe_port": int(port),
+            }
+        )
+    except ValidationError as error:
+        raise click.UsageError("; ".join(str(problem["msg"]) for problem in error.errors())) from error
+    logs.configure(style=settings.log_format, level=settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=app.loop_factory()) as runner:
+            runner.run(app.serve(settings))
+    except BundleWatchError as error:
+        click.echo(f"bundlewatch: {error}", err=True)
+        sys.exit(1)

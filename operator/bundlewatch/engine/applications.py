@@ -1,0 +1,50 @@
+"""The live Applications as a pass sees them, and the one place where one is written.
+
+What the API server answers is newer than what the watch has told, so it goes into the table at once; the next
+decision, of this BundleWatch or of another, then rests on it.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.argocd.application import Application, parse
+from bundlewatch.engine.ports import Cluster
+from bundlewatch.engine.table import Table
+from bundlewatch.errors import ObjectGone
+
+logger = logging.getLogger(__name__)
+
+
+class LiveApplications:
+    """`seen` is told every newer version, so that all whom it concerns look again."""
+
+    def __init__(self, *, cluster: Cluster, table: Table, seen: Callable[[Application], None]) -> None:
+        self._cluster = cluster
+        self._table = table
+        self._seen = seen
+
+    def named(self, namespace: str) -> Mapping[str, Application]:
+        return self._table.applications_in(namespace)
+
+    def rivals(self, watch: BundleWatch, application: Application) -> Iterable[BundleWatch]:
+        return (rival for rival in self._table.concerned(application) if rival.uid != watch.uid)
+
+    async def patch(self, application: Application, operations: Sequence[Mapping[str, Any]]) -> Application:
+        """Write, or raise ObjectChanged or ObjectGone: then nothing was written."""
+        answer = await self._cluster.patch_application(application.namespace, application.name, operations)
+        written = parse(answer)
+        self._seen(written)
+        return written
+
+    async def reread(self, application: Application) -> Application | None:
+        """The Application as it is now; None: it is gone."""
+        try:
+            answer = await self._cluster.read_application(application.namespace, application.name)
+        except ObjectGone:
+            self._table.drop_application((application.namespace, application.name), uid=application.uid)
+            return None
+        found = parse(answer)
+        self._seen(found)
+        return found

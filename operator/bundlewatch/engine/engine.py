@@ -1,0 +1,371 @@
+"""The engine: takes what the watch tells and what is due, has it worked on, and writes what changed.
+
+Four things can make a BundleWatch worth a pass: its listing, its object, one of its Applications, a retry. All
+of them only mark it; `Lanes` sees to it that it is worked on once at a time, and not at the cost of another
+registry. Nothing is decided before everything there is has been seen: a younger BundleWatch must not act
+because the older one had not been read yet.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.argocd.application import Application, relevant_change
+from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
+from bundlewatch.cluster.watch import Event, Gone, Relisted, Seen
+from bundlewatch.engine.lanes import Lanes
+from bundlewatch.engine.listing import Listings, Route
+from bundlewatch.engine.passes import Passes
+from bundlewatch.engine.ports import Cluster
+from bundlewatch.engine.schedule import Schedule, backoff_s, next_interval_s, stable_fraction
+from bundlewatch.engine.table import Name, Table, Unreadable
+from bundlewatch.errors import (
+    AccessDenied,
+    BundleWatchError,
+    InvalidSecret,
+    Mistake,
+    RateLimited,
+    SecretNotFound,
+)
+
+logger = logging.getLogger(__name__)
+
+_POLLS_PER_HOST = 8
+_PASSES_PER_HOST = 16
+_SWEEP_S = 600.0  # how often objects are looked for that were deleted unseen
+_SWEEP_SOON_S = 2.0
+_STARTS_PER_S = 200.0  # how fast the first listings are begun after a start
+_PATIENCE_S = 2.0  # how long a first listing may take before status says that it is under way
+_HEARTBEAT_S = 5.0
+_STUCK_S = 60.0
+
+
+@dataclass(slots=True)
+class _Polled:
+    """A route that is polled: who uses it and how its last listing ended."""
+
+    users: set[Name] = field(default_factory=set)
+    turn: int = 0
+    failures: int = 0
+    trouble: BundleWatchError | None = None
+    asked: bool = True
+    """Somebody asked to look now: a listing from before will not do."""
+
+
+class Engine:
+    """Feed it with `tell`, in the loop that runs `run`."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        listings: Listings,
+        table: Table,
+        passes: Passes,
+        namespaces: Sequence[str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._cluster = cluster
+        self._listings = listings
+        self._table = table
+        self._work = passes
+        self._namespaces = namespaces
+        self._clock = clock
+        self._routes: dict[Name, Route] = {}
+        self._polled: dict[Route, _Polled] = {}
+        self._failures: dict[Name, int] = {}
+        self._due: Schedule[Route] = Schedule()
+        self._later: Schedule[Name] = Schedule()
+        self._sweep_at = clock() + _SWEEP_S
+        self._wake = asyncio.Event()
+        self._synced = False
+        self._beat = clock()
+        self._polls: Lanes[Route] = Lanes(self._poll, width=_POLLS_PER_HOST)
+        self._passes: Lanes[Name] = Lanes(self._pass, width=_PASSES_PER_HOST)
+
+    def healthy(self) -> str | None:
+        """None, or what is wrong: the loop has not turned for a while."""
+        silent_s = self._clock() - self._beat
+        return f"the engine has not turned for {silent_s:.0f} s" if silent_s > _STUCK_S else None
+
+    def ready(self) -> str | None:
+        """None, or what is wrong: not everything in the cluster has been seen yet."""
+        return None if self._synced else "still reading the BundleWatches and Applications of the cluster"
+
+    async def run(self) -> None:
+        """See everything, then work until cancelled. Work under way is ended by `close`."""
+        await self._see_everything()
+        self._admit_all()
+        while True:
+            now = self._beat = self._clock()
+            for route in self._due.pop_due(now=now):
+                self._polls.submit(route, lane=route.lane)
+            for name in self._later.pop_due(now=now):
+                self._mark(name)
+            if now >= self._sweep_at:
+                self._sweep_at = now + _SWEEP_S
+                await self._sweep()
+            await self._sleep_until(self._due.next_due(), self._later.next_due(), self._sweep_at)
+
+    async def close(self, *, grace_s: float) -> None:
+        """End all work: listings at once, passes after they had `grace_s` to finish what they began to write."""
+        await self._polls.close(grace_s=0)
+        await self._passes.close(grace_s=grace_s)
+        await self._listings.close()
+
+    def tell(self, event: Event) -> None:
+        """Take in one change of the cluster."""
+        match event:
+            case Seen(resource=resource, object=BundleWatch() | Unreadable() as watch) if resource == BUNDLE_WATCHES:
+                self._watch_seen(watch, listed=event.listed)
+            case Gone(resource=resource, object=BundleWatch() | Unreadable() as watch) if resource == BUNDLE_WATCHES:
+                self._watch_gone((watch.namespace, watch.name), uid=watch.uid)
+            case Seen(resource=resource, object=Application() as application) if resource == APPLICATIONS:
+                self.application_seen(application)
+            case Gone(resource=resource, object=Application() as application) if resource == APPLICATIONS:
+                self._application_gone((application.namespace, application.name), uid=application.uid)
+            case Relisted():
+                self._sweep_soon()
+            case _:
+                logger.error("the watch told something unknown: %r", type(event).__name__)
+
+    def application_seen(self, application: Application) -> None:
+        known = self._table.put_application(application)
+        if known is application or not relevant_change(known, application):
+            return
+        self._mark_all(self._table.concerned(application))
+        if known is not None and known.labels != application.labels:
+            self._mark_all(self._table.concerned(known))
+
+    def _application_gone(self, name: Name, *, uid: str) -> None:
+        known = self._table.applications.get(name)
+        if known is not None and self._table.drop_application(name, uid=uid):
+            self._mark_all(self._table.concerned(known))
+
+    def _watch_seen(self, watch: BundleWatch | Unreadable, *, listed: bool) -> None:
+        name = (watch.namespace, watch.name)
+        known = self._table.watches.get(name)
+        if not self._table.put_watch(watch):
+            return
+        same = known is not None and known.uid == watch.uid
+        if listed and same:
+            self._sweep_soon()  # a list while we know objects: what was deleted meanwhile was not told
+        if watch.deleting:
+            self._watch_gone(name, uid=watch.uid)
+        elif not same or known is None or known.generation != watch.generation:
+            self._admit(watch, rivals=(known, watch))
+        elif known.annotations != watch.annotations:
+            self._annotated(watch)
+        elif known.status != watch.status:
+            self._mark(name)  # somebody else wrote our status
+
+    def _watch_gone(self, name: Name, *, uid: str) -> None:
+        known = self._table.watches.get(name)
+        if known is not None and self._table.drop_watch(name, uid=uid):
+            self._leave(name)
+            self._failures.pop(name, None)
+            self._later.discard(name)
+            self._mark_rivals(known)
+
+    def _admit_all(self) -> None:
+        """After the start: spread the first listings, in a stable order, so that a restart is no stampede."""
+        spread_s = len(self._table.watches) / _STARTS_PER_S
+        for name, watch in self._table.watches.items():
+            route = self._join(name, watch)
+            if route is None:
+                self._mark(name)
+                continue
+            delay_s = min(spread_s, self._interval_s(route)) * stable_fraction(str(route), route.namespace)
+            self._due.set_earlier(route, self._clock() + delay_s)
+            self._later.set_earlier(name, self._clock() + delay_s + _PATIENCE_S)
+
+    def _admit(self, watch: BundleWatch | Unreadable, *, rivals: Iterable[BundleWatch | Unreadable | None]) -> None:
+        """A BundleWatch is new or its spec has changed: look at once, and let those it concerns look again."""
+        if not self._synced:
+            return
+        name = (watch.namespace, watch.name)
+        route = self._join(name, watch)
+        if route is None or self._listings.latest(route) is not None:
+            self._mark(name)
+        if route is not None:
+            self._look_now(route)
+            self._later.set_earlier(name, self._clock() + _PATIENCE_S)
+        for rival in rivals:
+            if rival is not None:
+                self._mark_rivals(rival)
+
+    def _annotated(self, watch: BundleWatch | Unreadable) -> None:
+        name = (watch.namespace, watch.name)
+        route = self._routes.get(name)
+        asked = watch.reconcile_requested
+        if route is not None and asked is not None and asked != watch.status.last_handled_reconcile_at:
+            self._listings.doubt(route)
+            self._look_now(route)
+        self._mark(name)
+
+    def _look_now(self, route: Route) -> None:
+        if not self._synced:
+            return
+        self._polled[route].asked = True
+        self._due.set(route, self._clock())
+        self._wake.set()
+
+    def _join(self, name: Name, watch: BundleWatch | Unreadable) -> Route | None:
+        """Have the watch poll the route its spec asks for; None: it asks for none."""
+        route = self._work.route_of(watch)
+        if self._routes.get(name) != route:
+            self._leave(name)
+        if route is not None:
+            self._routes[name] = route
+            self._polled.setdefault(route, _Polled()).users.add(name)
+        return route
+
+    def _leave(self, name: Name) -> None:
+        route = self._routes.pop(name, None)
+        if route is None:
+            return
+        polled = self._polled[route]
+        polled.users.discard(name)
+        if not polled.users:
+            del self._polled[route]
+            self._due.discard(route)
+            self._listings.forget(route)
+
+    async def _poll(self, route: Route) -> None:
+        polled = self._polled.get(route)
+        if polled is None:
+            return
+        interval_s = self._interval_s(route)
+        asked, polled.asked = polled.asked, False
+        try:
+            await self._listings.refresh(route, fresh_since=self._clock() - (0 if asked else interval_s / 2))
+        except BundleWatchError as error:
+            polled.failures += 1
+            # The same kind of fault in other words is no news: status is written once a change, not once a try.
+            if isinstance(error, Mistake) or type(error) is not type(polled.trouble):
+                polled.trouble = error
+                logger.warning("%s", error, extra={"repository": str(route), "reason": error.reason})
+            pause_s = _pause_s(error, failures=polled.failures, interval_s=interval_s, key=str(route))
+        else:
+            polled.failures, polled.trouble = 0, None
+            polled.turn += 1
+            pause_s = next_interval_s(interval_s, key=str(route), turn=polled.turn)
+        if self._polled.get(route) is not polled:
+            return
+        self._due.set_earlier(route, self._clock() + pause_s)
+        self._wake.set()
+        for name in polled.users:
+            self._mark(name)
+
+    async def _pass(self, name: Name) -> None:
+        route = self._routes.get(name)
+        polled = self._polled.get(route) if route is not None else None
+        then = await self._work.once(
+            name,
+            route=route,
+            trouble=polled.trouble if polled is not None else None,
+            looked=polled is None or not polled.asked,
+        )
+        if then.after_s is not None:
+            self._later.set_earlier(name, self._clock() + then.after_s)
+        if then.failed:
+            self._failures[name] = failures = self._failures.get(name, 0) + 1
+            pause_s = backoff_s(failures, interval_s=0, key="/".join(name)) / 4
+            self._later.set_earlier(name, self._clock() + pause_s)
+        else:
+            self._failures.pop(name, None)
+        self._wake.set()
+
+    def _mark(self, name: Name) -> None:
+        if not self._synced:
+            return
+        self._later.discard(name)
+        route = self._routes.get(name)
+        self._passes.submit(name, lane=route.lane if route is not None else "")
+
+    def _mark_all(self, watches: Iterable[BundleWatch]) -> None:
+        for watch in tuple(watches):
+            self._mark((watch.namespace, watch.name))
+
+    def _mark_rivals(self, watch: BundleWatch | Unreadable) -> None:
+        """The others that mean an Application this one means: who owns it may have changed."""
+        for application in self._table.meant_by(watch):
+            self._mark_all(rival for rival in self._table.concerned(application) if rival.uid != watch.uid)
+
+    def _interval_s(self, route: Route) -> float:
+        """The shortest interval among those who share the route."""
+        watches = (self._table.watches.get(name) for name in self._polled[route].users)
+        return min((watch.spec.interval_s for watch in watches if isinstance(watch, BundleWatch)), default=60.0)
+
+    async def _see_everything(self) -> None:
+        """Wait until the watch has told of every object there is."""
+        missing: frozenset[str] = frozenset({""})
+        relist_at = 0.0
+        while missing:
+            self._beat = self._clock()
+            try:
+                if self._clock() >= relist_at:
+                    relist_at = self._clock() + _SWEEP_SOON_S
+                    missing = frozenset().union(*[await self._uids(which) for which in _WATCHED])
+            except BundleWatchError as error:
+                logger.warning("%s", error)
+                await asyncio.sleep(1)
+                continue
+            missing -= self._table.uids()
+            await asyncio.sleep(0.05 if missing else 0)
+        self._synced = True
+        logger.info(
+            "ready: %d BundleWatches, %d Applications",
+            len(self._table.watches),
+            len(self._table.applications),
+        )
+
+    def _sweep_soon(self) -> None:
+        self._sweep_at = min(self._sweep_at, self._clock() + _SWEEP_SOON_S)
+        self._wake.set()
+
+    async def _sweep(self) -> None:
+        """Forget objects that are gone: their deletion is not told when it fell into a gap of the watch."""
+        known = self._table.uids()  # before listing: what appears meanwhile is not in this set
+        try:
+            listed = frozenset().union(*[await self._uids(which) for which in _WATCHED])
+        except BundleWatchError as error:
+            logger.warning("cannot look for objects deleted unseen, trying again: %s", error)
+            self._sweep_at = self._clock() + 10 * _SWEEP_SOON_S
+            return
+        ghosts = known - listed
+        for name, watch in tuple(self._table.watches.items()):
+            if watch.uid in ghosts:
+                self._watch_gone(name, uid=watch.uid)
+        for name, application in tuple(self._table.applications.items()):
+            if application.uid in ghosts:
+                self._application_gone(name, uid=application.uid)
+
+    async def _uids(self, resource: Resource) -> frozenset[str]:
+        return await self._cluster.uids(resource, namespaces=self._namespaces)
+
+    async def _sleep_until(self, *times: float | None) -> None:
+        now = self._clock()
+        until = min([when for when in times if when is not None] + [now + _HEARTBEAT_S])
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(max(0.0, until - now)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+
+_WATCHED = (BUNDLE_WATCHES, APPLICATIONS)
+
+
+def _pause_s(error: BundleWatchError, *, failures: int, interval_s: float, key: str) -> float:
+    """How long to wait after a failed listing. What a changed Secret cures is looked at every interval."""
+    if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        return max(error.retry_after_s, backoff_s(failures, interval_s=interval_s, key=key))
+    if isinstance(error, AccessDenied | InvalidSecret | SecretNotFound):
+        return min(interval_s, 30.0)
+    if isinstance(error, Mistake):
+        return interval_s
+    return backoff_s(failures, interval_s=interval_s, key=key)

@@ -1,0 +1,232 @@
+"""Listings and inspections, shared by everybody who may see the same: one per (repository, credential).
+
+A listing is complete or an error, never partial. Watches of one repository with byte-equal credentials share
+one; different credentials never do, even for a moment. What the tags turned out to be is shared likewise.
+Times are seconds of the loop's monotonic clock.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bundlewatch.bundle.chart import NotAChart
+from bundlewatch.bundle.inspection import Inspected, ReadsManifests, inspect
+from bundlewatch.cluster import secrets
+from bundlewatch.cluster.secrets import ReadsSecrets
+from bundlewatch.errors import AccessDenied, InvalidSecret, ObjectGone, RegistryUnavailable
+from bundlewatch.registry.client import Access
+from bundlewatch.registry.credentials import ANONYMOUS, Credential
+from bundlewatch.registry.reference import Repository
+
+_REJECTION_HOLDS_S = 600.0  # how long a tag that was no chart is believed to be none
+_DENIAL_HOLDS_S = 60.0  # how long a refused credential is not tried again, unless it changes
+
+
+class ReadsRegistries(ReadsManifests, Protocol):
+    async def list_tags(self, repository: Repository, *, access: Access) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a watch reaches its repository. Equal routes are one: they are due, polled and answered together."""
+
+    repository: Repository
+    insecure: bool
+    namespace: str
+    """Where the Secrets are; empty when there are none."""
+
+    secret: str | None
+    ca_secret: str | None
+
+    @property
+    def lane(self) -> str:
+        return self.repository.host
+
+    def __str__(self) -> str:
+        return str(self.repository)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listing:
+    """All tags of a repository, as they were at `started`. The same tags are the same tuple as before."""
+
+    tags: tuple[str, ...]
+    started: float
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    repository: Repository
+    insecure: bool
+    credential: str
+    ca_pem: bytes | None
+
+
+@dataclass(slots=True)
+class _Shared:
+    access: Access
+    listing: Listing | None = None
+    flight: asyncio.Task[Listing] | None = None
+    flight_started: float = 0.0
+    denied: AccessDenied | None = None
+    denied_until: float = 0.0
+    inspected: dict[str, tuple[Inspected, int, float]] = field(default_factory=dict)
+    looking: dict[str, asyncio.Task[Inspected]] = field(default_factory=dict)
+
+
+class Listings:
+    """The last complete listing of every route, and the way to a newer one."""
+
+    def __init__(
+        self,
+        *,
+        registry: ReadsRegistries,
+        cluster: ReadsSecrets,
+        clock: Callable[[], float],
+        timeout_s: float,
+    ) -> None:
+        self._registry = registry
+        self._cluster = cluster
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._keys: dict[Route, _Key] = {}
+        self._shared: dict[_Key, _Shared] = {}
+
+    def latest(self, route: Route) -> Listing | None:
+        """The last complete listing for a route; None: there was none yet."""
+        key = self._keys.get(route)
+        return self._shared[key].listing if key is not None else None
+
+    async def refresh(self, route: Route, *, fresh_since: float) -> Listing:
+        """A listing that began at `fresh_since` or later: one we have, one under way, or a new one.
+
+        Raises a Mistake or a Fault of `bundlewatch.errors`; then nothing has changed.
+        """
+        shared = await self._reach(route)
+        if shared.denied is not None and self._clock() < min(shared.denied_until, fresh_since + _DENIAL_HOLDS_S):
+            raise shared.denied
+        if shared.listing is not None and shared.listing.started >= fresh_since:
+            return shared.listing
+        if shared.flight is not None and shared.flight_started < fresh_since:
+            with contextlib.suppress(Exception):
+                await asyncio.shield(shared.flight)
+        if shared.flight is None:
+            shared.flight_started = self._clock()
+            shared.flight = asyncio.create_task(self._list(route, shared))
+            shared.flight.add_done_callback(_retrieved)
+        return await asyncio.shield(shared.flight)
+
+    async def inspect(self, route: Route, tag: str) -> Inspected:
+        """What a tag of the latest listing is; looked at once a round, shared by all who ask.
+
+        Raises NotInRegistry when the tag is gone, other Faults or Mistakes when it cannot be told.
+        """
+        key = self._keys.get(route)
+        if key is None:
+            raise ObjectGone(f"nobody watches {route} any more")
+        shared = self._shared[key]
+        listing = shared.listing
+        turn = listing.round if listing is not None else 0
+        known = shared.inspected.get(tag)
+        if known is not None:
+            found, when_round, when = known
+            rejected = isinstance(found.found, NotAChart)
+            if when_round == turn or (rejected and self._clock() - when < _REJECTION_HOLDS_S):
+                return found
+        task = shared.looking.get(tag)
+        if task is None:
+            task = asyncio.create_task(self._look(route, shared, tag, known[0] if known is not None else None, turn))
+            shared.looking[tag] = task
+            task.add_done_callback(_retrieved)
+        return await asyncio.shield(task)
+
+    def doubt(self, route: Route) -> None:
+        """Look again at everything, also at what was rejected: somebody asked."""
+        key = self._keys.get(route)
+        if key is not None:
+            shared = self._shared[key]
+            shared.inspected = {tag: (found, -1, 0.0) for tag, (found, _, _) in shared.inspected.items()}
+
+    def forget(self, route: Route) -> None:
+        """Nobody uses the route any more."""
+        key = self._keys.pop(route, None)
+        if key is not None and key not in self._keys.values():
+            shared = self._shared.pop(key)
+            for task in (shared.flight, *shared.looking.values()):
+                if task is not None:
+                    task.cancel()
+
+    async def close(self) -> None:
+        for route in tuple(self._keys):
+            self.forget(route)
+        await asyncio.sleep(0)
+
+    async def _reach(self, route: Route) -> _Shared:
+        access = await self._access(route)
+        key = _Key(route.repository, route.insecure, access.credential.fingerprint, access.ca_pem)
+        before = self._keys.get(route)
+        if before != key:
+            self.forget(route)  # the credential changed: what the old one saw is not for the new one
+            self._keys[route] = key
+        return self._shared.setdefault(key, _Shared(access=access))
+
+    async def _access(self, route: Route) -> Access:
+        credential = ANONYMOUS
+        ca_pem: bytes | None = None
+        if route.secret is not None:
+            secret = await secrets.read(self._cluster, namespace=route.namespace, name=route.secret)
+            try:
+                credential = Credential.from_secret(secret.type, secret.data, repository=route.repository)
+            except InvalidSecret as error:
+                raise InvalidSecret(f"Secret {route.namespace}/{route.secret}: {error}") from error
+        if route.ca_secret is not None:
+            secret = await secrets.read(self._cluster, namespace=route.namespace, name=route.ca_secret)
+            ca_pem = secret.data.get("ca.crt")
+            if not ca_pem:
+                raise InvalidSecret(
+                    f"Secret {route.namespace}/{route.ca_secret} has no key ca.crt; "
+                    "put the registry's CA certificate there in PEM form"
+                )
+        return Access(credential=credential, ca_pem=ca_pem, insecure=route.insecure)
+
+    async def _list(self, route: Route, shared: _Shared) -> Listing:
+        started = self._clock()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                listed = await self._registry.list_tags(route.repository, access=shared.access)
+        except TimeoutError as error:
+            raise RegistryUnavailable(
+                f"listing the tags of {route.repository} took longer than {self._timeout_s:.0f} s"
+            ) from error
+        except AccessDenied as error:
+            shared.denied, shared.denied_until = error, self._clock() + _DENIAL_HOLDS_S
+            raise
+        finally:
+            shared.flight = None
+        shared.denied = None
+        tags = tuple(sorted(listed))  # registries list in any order; only another set is another listing
+        before = shared.listing
+        if before is not None and before.tags == tags:
+            tags = before.tags
+        else:
+            kept = set(tags)
+            shared.inspected = {tag: seen for tag, seen in shared.inspected.items() if tag in kept}
+        shared.listing = Listing(tags=tags, started=started, round=before.round + 1 if before is not None else 1)
+        return shared.listing
+
+    async def _look(self, route: Route, shared: _Shared, tag: str, known: Inspected | None, turn: int) -> Inspected:
+        try:
+            found = await inspect(self._registry, route.repository, tag, access=shared.access, known=known)
+        finally:
+            shared.looking.pop(tag, None)
+        shared.inspected[tag] = (found, turn, self._clock())
+        return found
+
+
+def _retrieved(task: "asyncio.Task[object]") -> None:
+    """Everybody who waited may have been cancelled; the error is then nobody's, not a warning."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,47 @@
+"""Which Events two statuses are apart: moves, and what the object came to. Nothing that is not a transition."""
+
+from collections.abc import Iterator
+
+from bundlewatch.api.v1alpha1 import API_VERSION, KIND, Condition, Identity, Status
+from bundlewatch.argocd.application import Application
+from bundlewatch.cluster.events import Notice, Subject
+from bundlewatch.engine.reconcile import Outcome
+from bundlewatch.rollout.plan import Action
+
+MOVED = "Moved"
+TARGET_REVISION_CHANGED = "TargetRevisionChanged"
+_QUIET = frozenset({"Progressing"})  # a move has an Event of its own
+
+
+def notices(watch: Identity, before: Status, after: Status, outcome: Outcome, *, now: str) -> Iterator[Notice]:
+    """What to tell of the way from `before` to `after`, in the order it happened."""
+    subject = Subject(API_VERSION, KIND, watch.namespace, watch.name, watch.uid)
+    for seen in outcome.seen:
+        moved_from = seen.moved_from
+        if moved_from is None or seen.step.action is not Action.MOVE:
+            continue
+        target, application = seen.step.desired, seen.step.target.application
+        origin = f" from {moved_from}" if moved_from else ""
+        yield Notice(subject, "Normal", MOVED, f"moved Application {application.name}{origin} to {target}", now)
+        yield Notice(
+            _application(application),
+            "Normal",
+            TARGET_REVISION_CHANGED,
+            f"BundleWatch {watch.name} moved targetRevision{origin} to {target}",
+            now,
+        )
+    ready, was = _ready(after), _ready(before)
+    if ready is None or ready.reason in _QUIET:
+        return
+    if was is None or (was.status, was.reason) != (ready.status, ready.reason):
+        yield Notice(
+            subject, "Warning" if ready.status == "False" else "Normal", ready.reason, ready.message, now
+        )
+
+
+def _ready(status: Status) -> Condition | None:
+    return next((condition for condition in status.conditions if condition.type == "Ready"), None)
+
+
+def _application(application: Application) -> Subject:
+    return Subject("argoproj.io/v1alpha1", "Application", application.namespace, application.name, application.uid)

@@ -1,0 +1,168 @@
+"""One pass from beginning to end: decide, carry out, write status where it changed, tell what happened."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bundlewatch.api.v1alpha1 import BundleWatch, Identity, Status
+from bundlewatch.cluster import events
+from bundlewatch.cluster.status import merge_patch
+from bundlewatch.engine.listing import Route
+from bundlewatch.engine.notices import notices
+from bundlewatch.engine.outcome import status_of, status_of_mistake
+from bundlewatch.engine.policies import Policies
+from bundlewatch.engine.ports import Cluster, Json
+from bundlewatch.engine.reconcile import Outcome, World, reconcile
+from bundlewatch.engine.table import Name, Table, Unreadable
+from bundlewatch.errors import BundleWatchError, InternalError, Mistake, ObjectGone
+from bundlewatch.registry.reference import parse_repository
+
+logger = logging.getLogger(__name__)
+
+Reader = Callable[[Json], BundleWatch | Unreadable]
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What a pass asks for: `failed`, to be done again after a pause; `after_s`, to be looked at again then."""
+
+    failed: bool = False
+    after_s: float | None = None
+
+
+class Passes:
+    """Knows how to do one; when and for whom is the engine's."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        table: Table,
+        world: World,
+        read: Reader,
+        now: Callable[[], datetime],
+        policies: Policies,
+        instance: str,
+    ) -> None:
+        self._cluster = cluster
+        self._table = table
+        self._world = world
+        self._read = read
+        self._now = now
+        self._policies = policies
+        self._instance = instance
+
+    def route_of(self, watch: BundleWatch | Unreadable) -> Route | None:
+        """How the watch reaches its repository; None: it is suspended, or its spec leads nowhere."""
+        if not isinstance(watch, BundleWatch) or watch.spec.suspend:
+            return None
+        try:
+            repository = parse_repository(watch.spec.repository)
+        except Mistake:
+            return None  # the pass says so
+        access = watch.spec.access
+        secrets = access.secret_ref is not None or access.ca_secret_ref is not None
+        return Route(
+            repository=repository,
+            insecure=access.insecure,
+            namespace=watch.namespace if secrets else "",
+            secret=access.secret_ref.name if access.secret_ref is not None else None,
+            ca_secret=access.ca_secret_ref.name if access.ca_secret_ref is not None else None,
+        )
+
+    async def once(self, name: Name, *, route: Route | None, trouble: BundleWatchError | None, looked: bool) -> "Next":
+        """Do one pass.
+
+        `trouble`: why the route's last listing failed. `looked`: the last listing is as new as was asked for.
+        """
+        watch = self._table.watches.get(name)
+        if watch is None:
+            return Next()
+        about = {"object": "/".join(name)}
+        try:
+            outcome = await self._decide(watch, route=route, trouble=trouble)
+            now = rfc3339(self._now())
+            after = self._status(watch, outcome, now=now, looked=looked)
+            before = await self._write(watch, after)
+        except ObjectGone:
+            self._table.drop_watch(name, uid=watch.uid)
+            return Next()
+        except BundleWatchError as error:
+            logger.warning("status was not written, trying again: %s", error, extra=about)
+            return Next(failed=True)
+        if before is not None:
+            await self._tell(watch, before, after, outcome, now=now)
+        due = outcome.recheck_at
+        after_s = max(1.0, (due - self._now()).total_seconds()) if due is not None else None
+        return Next(failed=outcome.again, after_s=after_s)
+
+    async def _decide(
+        self, watch: BundleWatch | Unreadable, *, route: Route | None, trouble: BundleWatchError | None
+    ) -> Outcome:
+        if isinstance(watch, Unreadable):
+            return Outcome(problem=watch.error)
+        try:
+            policy = self._policies.of(watch.spec)
+            parse_repository(watch.spec.repository)
+        except Mistake as error:
+            return Outcome(problem=error, unread=True)
+        try:
+            return await reconcile(
+                watch, policy=policy, route=route, trouble=trouble, world=self._world, now=self._now()
+            )
+        except BundleWatchError:
+            raise
+        except Exception as error:
+            logger.exception("a pass failed in a way nobody expected", extra={"object": str(watch)})
+            return Outcome(
+                policy=policy,
+                problem=InternalError(f"{type(error).__name__} in BundleWatch itself; its log has the details"),
+                unread=True,
+                again=True,
+            )
+
+    def _status(self, watch: BundleWatch | Unreadable, outcome: Outcome, *, now: str, looked: bool) -> Status:
+        if isinstance(watch, Unreadable) or outcome.unread:
+            assert outcome.problem is not None
+            return status_of_mistake(watch, outcome.problem, now=now)
+        return status_of(watch, outcome, now=now, looked=looked)
+
+    async def _write(self, watch: Identity, after: Status) -> Status | None:
+        """Write what changed; the status there was before, or None when nothing has changed.
+
+        The difference is taken to the newest status we know, which may be newer than the one of the decision.
+        """
+        known = self._table.watches.get((watch.namespace, watch.name))
+        if known is None or known.uid != watch.uid:
+            return None
+        before = known.status
+        patch = merge_patch(before.to_dict(), after.to_dict())
+        if not patch:
+            return None
+        answer = await self._cluster.patch_watch_status(watch.namespace, watch.name, uid=watch.uid, status=patch)
+        self._table.put_watch(self._read(answer))
+        return before
+
+    async def _tell(self, watch: Identity, before: Status, after: Status, outcome: Outcome, *, now: str) -> None:
+        for notice in notices(watch, before, after, outcome, now=now):
+            level = logging.WARNING if notice.type == "Warning" else logging.INFO
+            subject = f"{notice.subject.namespace}/{notice.subject.name}"
+            extra = {"object": subject, "reason": notice.reason, "repository": watch_repository(watch)}
+            if after.candidate is not None:
+                extra["tag"] = after.candidate.tag
+            logger.log(level, "%s", notice.message, extra=extra)
+            event = events.body(notice, now=now, instance=self._instance)
+            try:
+                await self._cluster.create_event(notice.subject.namespace, event)
+            except BundleWatchError as error:
+                logger.warning("an Event was not written: %s", error, extra={"object": subject})
+
+
+def rfc3339(moment: datetime) -> str:
+    """Seconds are enough: nothing here happens twice in one."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def watch_repository(watch: Identity) -> str:
+    return watch.spec.repository if isinstance(watch, BundleWatch) else ""

@@ -1,0 +1,24 @@
+"""What the engine asks of the Kubernetes API; `cluster.client.KubernetesClient` is one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from bundlewatch.cluster.client import Resource
+
+Json = Mapping[str, Any]
+
+
+class Cluster(Protocol):
+    """Errors: ObjectGone, ObjectChanged, SecretNotFound, ClusterUnavailable."""
+
+    async def uids(self, resource: Resource, *, namespaces: Sequence[str]) -> frozenset[str]: ...
+
+    async def read_secret(self, namespace: str, name: str) -> Json: ...
+
+    async def read_application(self, namespace: str, name: str) -> Json: ...
+
+    async def patch_application(self, namespace: str, name: str, operations: Sequence[Json]) -> Json: ...
+
+    async def patch_watch_status(self, namespace: str, name: str, *, uid: str, status: Json) -> Json: ...
+
+    async def create_event(self, namespace: str, event: Json) -> None: ...

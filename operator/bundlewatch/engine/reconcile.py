@@ -1,0 +1,289 @@
+"""One pass over one BundleWatch, from tags to what Argo CD should deploy. Level-triggered: it asks what is, not
+what happened, so that a pass that was lost is made up by the next.
+
+Every decision is a pure call; every failure ends in the outcome, which one place turns into status and Events.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from bundlewatch.api import annotations
+from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.argocd.application import Application
+from bundlewatch.argocd.health import Assessment, assess
+from bundlewatch.argocd.patch import FIELD_MANAGER, target_revision_patch
+from bundlewatch.bundle.chart import LEGACY_LAYER, NotAChart
+from bundlewatch.bundle.inspection import Inspected
+from bundlewatch.engine.listing import Listing, Route
+from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone
+from bundlewatch.engine.policies import Judge
+from bundlewatch.policy.selection import Candidate, Selection
+from bundlewatch.policy.verdict import Reason, Verdict
+from bundlewatch.policy.version import Version, from_tag, parse_loose
+from bundlewatch.rollout.plan import Action, Choice, Reader, Records, Step, fits, floor_of, plan
+from bundlewatch.rollout.targets import Target, Unmet, find_targets
+
+_LOOKS = 64  # how many tags of a pass are looked at before we ask for a narrower pattern
+_ATTEMPTS = 4  # how often a write is decided anew after somebody else was faster
+
+
+class Applications(Protocol):
+    """The Applications of the cluster, and the one way to change them."""
+
+    def named(self, namespace: str) -> Mapping[str, Application]: ...
+
+    def rivals(self, watch: BundleWatch, application: Application) -> Iterable[BundleWatch]: ...
+
+    async def patch(self, application: Application, operations: Sequence[Mapping[str, Any]]) -> Application: ...
+
+    async def reread(self, application: Application) -> Application | None: ...
+
+
+class Bundles(Protocol):
+    """What the registry holds, as complete answers or errors."""
+
+    def latest(self, route: Route) -> Listing | None: ...
+
+    async def inspect(self, route: Route, tag: str) -> Inspected: ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything a pass may touch."""
+
+    applications: Applications
+    bundles: Bundles
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The best bundle that may go, and what it is."""
+
+    candidate: Candidate
+    digest: str
+    chart: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A target after the pass: what was done, and how Argo CD fares with it."""
+
+    step: Step
+    assessment: Assessment
+    moved_from: str | None = None
+    """Its target revision before this pass moved it; None: this pass did not."""
+
+    problem: str | None = None
+    """Why the write that was wanted did not happen."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a pass found and did. `problem` is why it ended early; what was found before it still stands."""
+
+    policy: Judge | None = None
+    suspended: bool = False
+    unread: bool = False
+    """The spec says something impossible: nothing was looked at."""
+
+    pending: bool = False
+    """There is no listing yet: nothing is known and nothing is said."""
+
+    problem: BundleWatchError | None = None
+    selection: Selection | None = None
+    chosen: Chosen | None = None
+    rejected: dict[str, Verdict] = field(default_factory=dict)
+    seen: tuple[Seen, ...] = ()
+    unmet: tuple[Unmet, ...] = ()
+    again: bool = False
+    """Something that should have happened did not, and may if it is tried again."""
+
+    @property
+    def recheck_at(self) -> datetime | None:
+        """When time alone may change what an Application is said to be; None: only an Application can."""
+        return min((at for seen in self.seen if (at := seen.assessment.recheck_at) is not None), default=None)
+
+    def read(self, tag: str) -> Version | None:
+        """How a tag reads as a version; as Helm reads it where the pattern says nothing."""
+        return (self.policy.read(tag) if self.policy is not None else None) or parse_loose(from_tag(tag))
+
+
+async def reconcile(
+    watch: BundleWatch,
+    *,
+    policy: Judge,
+    route: Route | None,
+    trouble: BundleWatchError | None,
+    world: World,
+    now: datetime,
+) -> Outcome:
+    """One pass. `trouble`: why the last listing failed; then nothing is moved, and what runs is only observed."""
+    if watch.spec.suspend:
+        return Outcome(suspended=True)
+    outcome = Outcome(policy=policy, problem=trouble)
+    targets, outcome.unmet = _targets(watch, world)
+    listing = world.bundles.latest(route) if route is not None else None
+    if trouble is not None or listing is None or route is None:
+        outcome.pending = trouble is None
+        outcome.seen = tuple(_observed(target, watch, now=now) for target in targets)
+        return outcome
+    try:
+        outcome.selection = policy.select(listing.tags, floor=floor_of(targets, read=policy.read))
+        choice = await _inspect_best(outcome, targets, watch=watch, route=route, world=world)
+        if choice is None:
+            outcome.seen = tuple(_observed(target, watch, now=now) for target in targets)
+            return outcome
+        steps = await _carry_out(choice, targets, watch=watch, world=world, read=policy.read)
+    except BundleWatchError as error:
+        outcome.problem, outcome.again = error, error.retry
+        outcome.seen = tuple(_observed(target, watch, now=now) for target in targets)
+        return outcome
+    outcome.seen = tuple(_assessed(step, outcome.chosen, now=now) for step in steps)
+    outcome.again = any(seen.problem is not None for seen in outcome.seen)
+    return outcome
+
+
+def _targets(watch: BundleWatch, world: World) -> tuple[tuple[Target, ...], tuple[Unmet, ...]]:
+    return find_targets(
+        watch,
+        applications=world.applications.named(watch.namespace),
+        rivals=lambda application: world.applications.rivals(watch, application),
+    )
+
+
+async def _inspect_best(
+    outcome: Outcome, targets: Sequence[Target], *, watch: BundleWatch, route: Route, world: World
+) -> Choice | None:
+    """The best tag that is a chart some target can deploy; the verdicts of better ones say why not."""
+    assert outcome.selection is not None
+    for looked, candidate in enumerate(outcome.selection.ranked):
+        if looked == _LOOKS:
+            return None
+        try:
+            found = await world.bundles.inspect(route, candidate.tag)
+        except NotInRegistry as error:
+            outcome.rejected[candidate.tag] = _verdict(candidate, Reason.VANISHED, str(error))
+            continue
+        if isinstance(found.found, NotAChart):
+            outcome.rejected[candidate.tag] = _verdict(candidate, Reason.NOT_A_CHART, found.found.message)
+            continue
+        choice = Choice(
+            tag=candidate.tag,
+            version=candidate.version,
+            chart_name=found.found.name,
+            legacy_layer=found.found.layer_type == LEGACY_LAYER,
+            pinned=watch.spec.pin is not None,
+        )
+        problems = [fits(choice, target) for target in targets]
+        if problems and all(problems):
+            assert problems[0] is not None
+            outcome.rejected[candidate.tag] = _verdict(candidate, Reason(problems[0].reason), problems[0].message)
+            continue
+        outcome.chosen = Chosen(candidate, found.digest, found.found.name, found.found.version)
+        return choice
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    step: Step
+    moved_from: str | None = None
+    problem: str | None = None
+
+
+async def _carry_out(
+    choice: Choice, targets: Sequence[Target], *, watch: BundleWatch, world: World, read: Reader
+) -> list[_Done]:
+    def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
+        return plan(choice, anew, watch=watch.name, records=records_of(watch), released=resumed(watch), read=read)
+
+    return [await _write(step, watch=watch, world=world, decide=decide) for step in decide(targets)]
+
+
+async def _write(
+    step: Step, *, watch: BundleWatch, world: World, decide: Callable[[Sequence[Target]], tuple[Step, ...]]
+) -> _Done:
+    """Carry out one step. Between our look and our write anything may have happened: the patch tests what the
+    decision rested on, and when a test fails we look again and decide again.
+    """
+    for _ in range(_ATTEMPTS):
+        if step.action is not Action.MOVE:
+            return _Done(step)
+        application, source = step.target.application, step.target.source
+        try:
+            written = await world.applications.patch(
+                application, target_revision_patch(application, source, to=step.desired)
+            )
+        except ObjectChanged:
+            target = await _look_again(step.target, watch=watch, world=world)
+            if target is None:
+                return _Done(replace(step, action=Action.REFUSE), problem="it is not ours to move any more")
+            (step,) = decide([target])
+            continue
+        except ObjectGone:
+            return _Done(replace(step, action=Action.REFUSE), problem="it was deleted")
+        now = replace(step.target, application=written, source=written.sources[source.index])
+        return _Done(replace(step, target=now), moved_from=source.target_revision or "")
+    return _Done(step, problem="somebody else changes it faster than we can decide; trying again later")
+
+
+async def _look_again(target: Target, *, watch: BundleWatch, world: World) -> Target | None:
+    if await world.applications.reread(target.application) is None:
+        return None
+    targets, _ = _targets(watch, world)
+    return next((found for found in targets if found.key == target.key), None)
+
+
+def _assessed(done: _Done, chosen: Chosen | None, *, now: datetime) -> Seen:
+    target = done.step.target
+    digest = chosen.digest if chosen is not None and done.step.desired == target.source.target_revision else None
+    return Seen(done.step, _assess(target, digest, now=now), done.moved_from, done.problem)
+
+
+def _observed(target: Target, watch: BundleWatch, *, now: datetime) -> Seen:
+    """A target when nothing is decided: what status said we wanted stands."""
+    live = target.source.target_revision or ""
+    record = records_of(watch).get(target.key)
+    digest = None
+    if watch.status.candidate is not None and record is not None and record.target == live:
+        digest = watch.status.candidate.digest
+    return Seen(Step(target, Action.KEEP, live), _assess(target, digest, now=now))
+
+
+def _assess(target: Target, digest: str | None, *, now: datetime) -> Assessment:
+    manager = target.application.target_revision_managers.get(target.source.index)
+    return assess(
+        target.application,
+        target.source.index,
+        target=target.source.target_revision or "",
+        digest=digest,
+        patched_at=manager.time if manager is not None and manager.name == FIELD_MANAGER else None,
+        now=now,
+    )
+
+
+def records_of(watch: BundleWatch) -> Records:
+    """What status says of each target, by Application name and source index."""
+    return {
+        (record.name, record.source): record for record in watch.status.applications if isinstance(record.source, int)
+    }
+
+
+def resumed(watch: BundleWatch) -> bool:
+    """Whether a person ended all holds: by the annotation, or by changing the spec since we last looked."""
+    asked = annotations.resume_requested(watch.annotations)
+    return (asked is not None and asked != watch.status.last_handled_resume_at) or (
+        watch.status.observed_generation is not None and watch.status.observed_generation != watch.generation
+    )
+
+
+def _verdict(candidate: Candidate, reason: Reason, message: str) -> Verdict:
+    return Verdict(
+        tag=candidate.tag,
+        version=str(candidate.version) if candidate.version is not None else None,
+        reason=reason,
+        message=message,
+    )

@@ -1,0 +1,129 @@
+"""What to do with each target now: move it, leave it, or leave it alone because somebody else decided.
+
+Rules, in this order: what is already there is kept; what Argo CD could not deploy is not written; a person's
+later decision is respected until they say otherwise; nothing is moved below what runs there, nor where it
+cannot be told what runs, except by an explicit pin; the rest is moved.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bundlewatch.api.v1alpha1 import ApplicationStatus
+from bundlewatch.argocd.ownership import maker_of, warning
+from bundlewatch.argocd.patch import FIELD_MANAGER
+from bundlewatch.argocd.running import running_revisions
+from bundlewatch.argocd.spelling import Problem, preflight, tag_of, target_revision
+from bundlewatch.policy.version import Version, from_tag, parse_loose
+from bundlewatch.rollout.targets import Target
+
+Reader = Callable[[str], Version | None]
+"""How a tag reads as a version under the BundleWatch's pattern; None: it does not."""
+
+Records = Mapping[tuple[str, int], ApplicationStatus]
+"""What status says of each target, by Application name and source index."""
+
+
+class Action(StrEnum):
+    """What happens to a target in this pass."""
+
+    MOVE = "Move"
+    KEEP = "Keep"
+    HOLD = "Hold"
+    REFUSE = "Refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen bundle, as far as a plan needs it."""
+
+    tag: str
+    version: Version | None
+    chart_name: str
+    legacy_layer: bool
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do with one target. `desired` is the target revision we want there, in its own spelling."""
+
+    target: Target
+    action: Action
+    desired: str
+    message: str = ""
+
+
+def plan(
+    choice: Choice, targets: Sequence[Target], *, watch: str, records: Records, released: bool, read: Reader
+) -> tuple[Step, ...]:
+    """One step for every target. `watch` is the BundleWatch's name, for the cures in messages;
+    `released`: a person ended all holds.
+    """
+    return tuple(
+        _step(choice, target, watch=watch, record=None if released else records.get(target.key), read=read)
+        for target in targets
+    )
+
+
+def fits(choice: Choice, target: Target) -> Problem | None:
+    """Why Argo CD could not deploy the bundle through this source; None: nothing speaks against it."""
+    return preflight(
+        target.source,
+        tag=choice.tag,
+        is_version=parse_loose(from_tag(choice.tag)) is not None,
+        chart_name=choice.chart_name,
+        legacy_layer=choice.legacy_layer,
+    )
+
+
+def floor_of(targets: Sequence[Target], *, read: Reader) -> Version | None:
+    """The lowest version that runs in any target; None: there is one of which none can be told."""
+    floors = [runs(target, read=read) for target in targets]
+    known = [floor for floor in floors if floor is not None]
+    return min(known) if known and len(known) == len(floors) else None
+
+
+def runs(target: Target, *, read: Reader) -> Version | None:
+    """The version that a target runs or was last asked to run; None: none that can be told."""
+    texts = running_revisions(target.application, target.source)
+    return next((version for text in texts if (version := read(tag_of(text))) is not None), None)
+
+
+def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStatus | None, read: Reader) -> Step:
+    desired = target_revision(choice.tag, target.kind)
+    live = target.source.target_revision or ""
+    if live == desired:
+        return Step(target, Action.KEEP, desired)
+    problem = fits(choice, target)
+    if problem is not None:
+        return Step(target, Action.REFUSE, live, problem.message)
+    if record is not None and record.target and live != record.target:
+        manager = target.application.target_revision_managers.get(target.source.index)
+        if manager is not None and manager.name != FIELD_MANAGER:
+            return Step(target, Action.HOLD, record.target, _held(manager.name, target, record.target, watch))
+    if choice.pinned:
+        return Step(target, Action.MOVE, desired)
+    floor = runs(target, read=read)
+    if floor is None and running_revisions(target.application, target.source):
+        return Step(
+            target,
+            Action.REFUSE,
+            live,
+            f"targetRevision {live!r} is no version, so it cannot be told whether {choice.tag} is newer than what "
+            f"runs; set targetRevision to a version once, or set spec.pin to {choice.tag}",
+        )
+    if floor is not None and choice.version is not None and choice.version < floor:
+        return Step(target, Action.KEEP, live, f"runs {floor}, which is newer than {choice.tag}")
+    return Step(target, Action.MOVE, desired)
+
+
+def _held(manager: str, target: Target, wanted: str, watch: str) -> str:
+    live = target.source.target_revision or "nothing"
+    held = f"{manager or 'somebody'} set targetRevision to {live} after BundleWatch had set {wanted}, so it is left alone"
+    maker = maker_of(target.application)
+    cause = f"; {warning(target.application, target.source, maker=maker)}" if maker is not None else ""
+    return (
+        f"{held}{cause}; to go on: kubectl annotate bundlewatch {watch} --overwrite "
+        'bundlewatch.dev/resume="$(date)"'
+    )

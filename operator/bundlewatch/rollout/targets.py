@@ -1,0 +1,158 @@
+"""Which source of which Application a BundleWatch means, and which of its wishes lead nowhere.
+
+Rules: an Application in the own namespace; the source must deploy from exactly the watched repository; of
+several BundleWatches that mean one source, the oldest owns it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.argocd.application import Application, Source
+from bundlewatch.argocd.matching import (
+    SourceKind,
+    canonical_repository,
+    choose_source,
+    kind_of,
+    repository_of,
+)
+from bundlewatch.argocd.ownership import Claim, winner
+from bundlewatch.errors import InvalidSpec
+
+NOT_FOUND = "ApplicationNotFound"
+CONFLICT = "Conflict"
+DELETING = "ApplicationDeleting"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One source of one Application that is this BundleWatch's to move."""
+
+    application: Application
+    source: Source
+    kind: SourceKind
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return (self.application.name, self.source.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A wish that leads nowhere: the Application's name, why, and the cure.
+
+    `reason` is the condition reason it shows as; `waits`: it may come right without a change of the BundleWatch.
+    """
+
+    application: str
+    source: int | None
+    reason: str
+    waits: bool
+    message: str
+
+    @property
+    def key(self) -> tuple[str, int | None]:
+        return (self.application, self.source)
+
+
+def find_targets(
+    watch: BundleWatch,
+    *,
+    applications: Mapping[str, Application],
+    rivals: Callable[[Application], Iterable[BundleWatch]],
+) -> tuple[tuple[Target, ...], tuple[Unmet, ...]]:
+    """The targets of a BundleWatch among the Applications of its namespace (by name), in order of name.
+
+    `rivals` gives the other BundleWatches that mean an Application.
+    """
+    found: dict[tuple[str, int], Target] = {}
+    unmet: dict[tuple[str, int | None], Unmet] = {}
+    for wish in watch.spec.applications:
+        if wish.name is None:
+            assert wish.selector is not None
+            chosen = [
+                application
+                for application in applications.values()
+                if wish.selector.matches(application.labels) and _deploys(application, watch)
+            ]
+        elif wish.name in applications:
+            chosen = [applications[wish.name]]
+        else:
+            unmet[wish.name, None] = Unmet(
+                wish.name,
+                None,
+                NOT_FOUND,
+                True,
+                f"there is no Application {watch.namespace}/{wish.name}; create it, or correct the name in "
+                "spec.applications",
+            )
+            continue
+        for application in chosen:
+            result = _aim(watch, application, wish.source, rivals(application))
+            if isinstance(result, Target):
+                found[result.key] = result
+            else:
+                unmet[result.key] = result
+    return tuple(found[key] for key in sorted(found)), tuple(
+        unmet[key] for key in sorted(unmet, key=lambda key: (key[0], -1 if key[1] is None else key[1]))
+    )
+
+
+def _aim(
+    watch: BundleWatch, application: Application, source: int | str | None, rivals: Iterable[BundleWatch]
+) -> Target | Unmet:
+    try:
+        chosen = choose_source(
+            application, repository=watch.spec.repository, source=source, insecure=watch.spec.access.insecure
+        )
+    except InvalidSpec as error:
+        return Unmet(application.name, None, error.reason, False, str(error))
+    if application.deleting:
+        message = f"Application {application.name} is being deleted"
+        return Unmet(application.name, chosen.index, DELETING, True, message)
+    owner = winner([_claim(watch), *(_claim(rival) for rival in rivals if _claims(rival, application, chosen))])
+    if owner.uid != watch.uid:
+        return Unmet(
+            application.name,
+            chosen.index,
+            CONFLICT,
+            False,
+            f"Application {application.name} is already moved by BundleWatch {owner.name}, which is older; "
+            "take it out of spec.applications of one of the two",
+        )
+    kind = kind_of(chosen)
+    assert kind is not None  # a chosen source deploys from a repository
+    return Target(application, chosen, kind)
+
+
+def _claims(rival: BundleWatch, application: Application, source: Source) -> bool:
+    for wish in rival.spec.applications:
+        named = wish.name == application.name
+        if not named and (wish.selector is None or not wish.selector.matches(application.labels)):
+            continue
+        try:
+            chosen = choose_source(
+                application,
+                repository=rival.spec.repository,
+                source=wish.source,
+                insecure=rival.spec.access.insecure,
+            )
+        except InvalidSpec:
+            continue
+        if chosen.index == source.index:
+            return True
+    return False
+
+
+def _claim(watch: BundleWatch) -> Claim:
+    return Claim(
+        namespace=watch.namespace,
+        name=watch.name,
+        uid=watch.uid,
+        creation_timestamp=watch.creation_timestamp,
+    )
+
+
+def _deploys(application: Application, watch: BundleWatch) -> bool:
+    wanted = canonical_repository(watch.spec.repository, insecure=watch.spec.access.insecure)
+    return any(repository_of(source, insecure=watch.spec.access.insecure) == wanted for source in application.sources)
