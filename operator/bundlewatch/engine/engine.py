@@ -50,8 +50,14 @@ class _Polled:
     turn: int = 0
     failures: int = 0
     trouble: BundleWatchError | None = None
-    asked: bool = True
-    """Somebody asked to look now: a listing from before will not do."""
+    wanted_since: float = 0.0
+    """A listing from before this moment will not do: somebody asked then, or one failed then."""
+
+    asked_at: float = 0.0
+    """When somebody last asked for a listing."""
+
+    answered_at: float = -1.0
+    """When the last listing that has ended, well or not, began."""
 
 
 class Engine:
@@ -208,7 +214,8 @@ class Engine:
     def _look_now(self, route: Route) -> None:
         if not self._synced:
             return
-        self._polled[route].asked = True
+        polled = self._polled[route]
+        polled.wanted_since = polled.asked_at = self._clock()
         self._due.set(route, self._clock())
         self._wake.set()
 
@@ -238,11 +245,14 @@ class Engine:
         if polled is None:
             return
         interval_s = self._interval_s(route)
-        asked, polled.asked = polled.asked, False
+        began = self._clock()
         try:
-            await self._listings.refresh(route, fresh_since=self._clock() - (0 if asked else interval_s / 2))
+            await self._listings.refresh(
+                route, fresh_since=max(began - interval_s / 2, polled.wanted_since), asked_at=polled.asked_at
+            )
         except BundleWatchError as error:
             polled.failures += 1
+            polled.wanted_since = max(polled.wanted_since, began)
             # The same kind of fault in other words is no news: status is written once a change, not once a try.
             if isinstance(error, Mistake) or type(error) is not type(polled.trouble):
                 polled.trouble = error
@@ -252,6 +262,7 @@ class Engine:
             polled.failures, polled.trouble = 0, None
             polled.turn += 1
             pause_s = next_interval_s(interval_s, key=str(route), turn=polled.turn)
+        polled.answered_at = began
         if self._polled.get(route) is not polled:
             return
         self._due.set_earlier(route, self._clock() + pause_s)
@@ -266,7 +277,7 @@ class Engine:
             name,
             route=route,
             trouble=polled.trouble if polled is not None else None,
-            looked=polled is None or not polled.asked,
+            looked=polled is None or polled.answered_at >= polled.asked_at,
         )
         if then.after_s is not None:
             self._later.set_earlier(name, self._clock() + then.after_s)

@@ -72,7 +72,7 @@ class _Shared:
     flight: asyncio.Task[Listing] | None = None
     flight_started: float = 0.0
     denied: AccessDenied | None = None
-    denied_until: float = 0.0
+    denied_at: float = 0.0
     inspected: dict[str, tuple[Inspected, int, float]] = field(default_factory=dict)
     looking: dict[str, asyncio.Task[Inspected]] = field(default_factory=dict)
 
@@ -100,13 +100,15 @@ class Listings:
         key = self._keys.get(route)
         return self._shared[key].listing if key is not None else None
 
-    async def refresh(self, route: Route, *, fresh_since: float) -> Listing:
+    async def refresh(self, route: Route, *, fresh_since: float, asked_at: float) -> Listing:
         """A listing that began at `fresh_since` or later: one we have, one under way, or a new one.
 
+        `asked_at`: when somebody last asked for one; a credential that was refused is tried again then, or
+        after a while, or when it changes.
         Raises a Mistake or a Fault of `bundlewatch.errors`; then nothing has changed.
         """
         shared = await self._reach(route)
-        if shared.denied is not None and self._clock() < min(shared.denied_until, fresh_since + _DENIAL_HOLDS_S):
+        if shared.denied is not None and asked_at <= shared.denied_at > self._clock() - _DENIAL_HOLDS_S:
             raise shared.denied
         if shared.listing is not None and shared.listing.started >= fresh_since:
             return shared.listing
@@ -202,7 +204,7 @@ class Listings:
                 f"listing the tags of {route.repository} took longer than {self._timeout_s:.0f} s"
             ) from error
         except AccessDenied as error:
-            shared.denied, shared.denied_until = error, self._clock() + _DENIAL_HOLDS_S
+            shared.denied, shared.denied_at = error, self._clock()
             raise
         finally:
             shared.flight = None
