@@ -22,6 +22,10 @@ from kit.waiting import eventually
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "argocd"
 PATH = "shop/bundle"
+COLUMNS = (
+    "custom-columns=NAME:.metadata.name,TARGET-REVISION:.spec.source.targetRevision,"
+    "SYNC:.status.sync.status,HEALTH:.status.health.status"
+)
 
 _BOLD, _PLAIN = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "")
 
@@ -55,7 +59,7 @@ class Story:
         self.registry.push_chart(PATH, "bundle", "1.0.0")
         self.apply(application(NAMESPACE, "shop", helm_source(self.repository, "1.0.0")))
         self.until("the Application to be Healthy", lambda: self.health() == "Healthy")
-        self.kubectl("get", "applications", "shop")
+        self.kubectl("get", "applications", "shop", "--output", COLUMNS)
 
         say("BundleWatch is told which repository to watch, and for which Application")
         self.apply(
@@ -77,7 +81,7 @@ class Story:
         self.kubectl("get", "bw")
         self.until("Argo CD to have it Healthy", lambda: self.ready() == "True" and self.health() == "Healthy")
         self.kubectl("get", "bw")
-        self.kubectl("get", "applications", "shop")
+        self.kubectl("get", "applications", "shop", "--output", COLUMNS)
 
         say("What runs, why, and why nothing else does")
         self.kubectl("describe", "bw", "shop")

@@ -37,7 +37,9 @@ class OperatorProcess:
     ) -> None:
         self._room = Room(prefix="bundlewatch-operator-")
         self._process: Process | None = None
-        self._environment = {"HOME": str(self._room.directory), **(environment or {})}
+        # A killed process cannot remove its temporary files: they go with the room.
+        directory = str(self._room.directory)
+        self._environment = {"HOME": directory, "TMPDIR": directory, **(environment or {})}
         self.probe_port = free_port()
         self.command = [
             *(sys.executable, "-m", "bundlewatch", "run", f"--kubeconfig={kubeconfig}"),
