@@ -74,15 +74,14 @@ class _Case:
             return None
         return done if self.is_about_target(done.result_sources or done.sources) else None
 
-    def within(self, span: timedelta) -> datetime | None:
-        """Until when `span` lasts, from our write and from the end of an operation that was in its way.
+    def within(self, span: timedelta, *, not_before: datetime | None = None) -> datetime | None:
+        """Until when `span` after our write lasts, counted from `not_before` where that is later.
 
         None when it is over, or when the write was not ours.
         """
         if self.patched_at is None:
             return None
-        ended_at = self.operation.finished_at if self.operation is not None else None
-        until = max(self.patched_at, ended_at or self.patched_at) + span
+        until = max(self.patched_at, not_before or self.patched_at) + span
         return until if self.now < until else None
 
 
@@ -287,7 +286,8 @@ def _nobody_syncs(case: _Case) -> Assessment | None:
             "sync it by hand, or set status.operationState to null"
         )
         return _say(Phase.OUT_OF_SYNC, Cause.STUCK_OPERATION, sentence)
-    until = case.within(STARTED_AFTER)
+    # Argo CD starts no sync before the operation that was in its way has ended.
+    until = case.within(STARTED_AFTER, not_before=done.finished_at if done is not None else None)
     if until is not None:
         sentence = f"{case.target} waits for Argo CD's automatic sync"
         return _say(Phase.WAITING, Cause.AUTO_SYNC_EXPECTED, sentence, recheck_at=until)

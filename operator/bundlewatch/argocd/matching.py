@@ -71,7 +71,7 @@ def repository_of(source: Source, *, insecure: bool = False) -> str | None:
     rest = _without_scheme(source.repo_url)
     if kind is SourceKind.HELM_OCI:
         chart = (source.chart or "").strip("/")
-        rest = f"{rest}/{chart}" if rest and chart else ""
+        rest = f"{rest}/{chart}" if chart else ""
     return _canonical(rest, insecure=insecure)
 
 

@@ -166,10 +166,10 @@ class _Reading:
             if found.startswith("'-"):
                 self._refuse(position, "a hyphen range wants a space on both sides of -; write like 1.0 - 2.0")
             self._refuse(position, f"{found} is no version; write one such as 1.2.3, 1.2 or 1.x")
+        if any(map(self._is_rewritten, range(operator.start(), operator.end() + 1))):
+            self._refuse(position, _BEFORE_HYPHEN)
         if operator[0] not in _OPERATORS:
             self._refuse(position, f"{operator[0]!r} is no operator; use one of {' '.join(_OPERATORS)}")
-        if self._is_rewritten(operator.end()):
-            self._refuse(position, _BEFORE_HYPHEN)
         self._refuse(operator.end(), f"no version follows {operator[0]!r}; write one such as {operator[0]}1.2.3")
 
     def _refuse_no_separator(self, position: int, match: re.Match[str]) -> NoReturn:

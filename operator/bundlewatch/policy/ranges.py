@@ -119,7 +119,7 @@ class Range:
 
     def place_of(self, version: Version) -> str:
         """Where a version that is not admitted lies, to be followed by the range: `is above the range`."""
-        spans = [group.span for group in self.groups]
+        spans = [group.span for group in self.groups if not group.is_empty(prereleases=True)]
         if all(version.precedence < span.low for span in spans):
             return "is below the range"
         if all(span.high is not None and version.precedence >= span.high for span in spans):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from bundlewatch.errors import InvalidRange
 from bundlewatch.policy.patterns import Exclusions, TagPattern
+from bundlewatch.policy.range_syntax import shown
 from bundlewatch.policy.ranges import Range
 from bundlewatch.policy.service_tags import service_tag
 from bundlewatch.policy.verdict import Reason, Verdict
@@ -24,6 +25,8 @@ from bundlewatch.policy.version import RELEASE, SortKey, Version, from_tag, pars
 
 _NEAR = 10  # how many tags of each kind are kept for being shown
 _NEWER_SHOWN = 3
+
+_NOT_LOOKED_AT = "may go as far as its name tells, but nothing was chosen and nobody has looked at its manifest"
 
 Ranked = tuple[SortKey, str]
 
@@ -60,7 +63,7 @@ class Policy:
         return cls(
             pattern=TagPattern.compile(pattern) if pattern else None,
             exclude=Exclusions.compile(exclude),
-            range=_range(range) if range else None,
+            range=_range(range, prereleases=prereleases) if range else None,
             prereleases=prereleases,
             pin=pin or None,
         )
@@ -190,7 +193,8 @@ class Selection:
             return "the repository has no tags yet"
         below = f"{len(ranking.eligible)} older than {self._floor}, which runs" if ranking.eligible else ""
         rest = [f"{count} {_COUNTED[reason]}" for reason, count in sorted(ranking.counts.items(), key=_by_count)]
-        return f"none of {ranking.total} tags may be taken: {', '.join(filter(None, [below, *rest]))}"
+        tags = "the only tag may not" if ranking.total == 1 else f"none of {ranking.total} tags may"
+        return f"{tags} be taken: {', '.join(filter(None, [below, *rest]))}"
 
     def counts(self, *, chosen: Candidate | None, rejected: Mapping[str, Verdict]) -> Mapping[Reason, int]:
         """How many tags got each verdict; they add up to all tags."""
@@ -221,7 +225,8 @@ class Selection:
         if tag in rejected:
             return rejected[tag]
         if policy.pin is not None:
-            return self._verdict(tag, Reason.SUPERSEDED, f"spec.pin asks for exactly {policy.pin}")
+            message = _NOT_LOOKED_AT if tag == policy.pin else f"spec.pin asks for exactly {policy.pin}"
+            return self._verdict(tag, Reason.SUPERSEDED, message)
         reason, _ = policy.judge(tag)
         if reason is not None:
             return self._verdict(tag, reason, self._why(tag, reason))
@@ -230,7 +235,7 @@ class Selection:
         version = policy.read(tag)
         if self._floor is not None and version is not None and version < self._floor:
             return self._verdict(tag, Reason.DOWNGRADE, f"{tag} is below {self._floor}, which runs")
-        return self._verdict(tag, Reason.SUPERSEDED, "better tags were looked at first, and none of them may be taken")
+        return self._verdict(tag, Reason.SUPERSEDED, _NOT_LOOKED_AT)
 
     def nearest(self, count: int, *, chosen: Candidate | None, rejected: Mapping[str, Verdict]) -> tuple[Verdict, ...]:
         """The verdicts a person asks for first: the choice, then those nearest to having been it, newest first.
@@ -277,28 +282,42 @@ class Selection:
                 return f"excluded by {policy.exclude.excluding(tag) if policy.exclude else ''}"
             case Reason.NOT_A_VERSION:
                 text = policy.pattern.version_text(tag) if policy.pattern is not None else tag
-                return f"{text or 'what the pattern catches'} {why_not(from_tag(text or ''))}"
-            case Reason.PRERELEASE:
-                wanted = "prereleases: true, or a range that names one such as >=1.0.0-0,"
-                return f"{version} is a prerelease; spec.tags.{wanted} would allow it"
+                return f"{text} {why_not(from_tag(text))}" if text else "the pattern catches no version in it"
             case _:
-                place = policy.range.place_of(version) if policy.range is not None and version is not None else ""
-                return f"{version} {place} {policy.range.text if policy.range is not None else ''}"
+                assert version is not None
+                return self._why_not_admitted(version, reason)
+
+    def _why_not_admitted(self, version: Version, reason: Reason) -> str:
+        limits = self.policy.range
+        if limits is None:
+            wanted = "spec.tags.prereleases: true, or a spec.tags.range that names one such as >=1.0.0-0,"
+            return f"{version} is a prerelease; {wanted} would allow it"
+        if reason is Reason.OUT_OF_RANGE:
+            return f"{version} {limits.place_of(version)} {limits.text}"
+        if limits.admits(version, prereleases=True):
+            return f"{version} is a prerelease in the range {limits.text}; spec.tags.prereleases: true would allow it"
+        return f"{version} is a prerelease, and {limits.place_of(version)} {limits.text}"
 
 
-def _range(text: str) -> Range:
+def _range(text: str, *, prereleases: bool) -> Range:
     try:
-        return Range.parse(text)
+        found = Range.parse(text)
     except InvalidRange as error:
         raise InvalidRange(f"spec.tags.range: {error}") from None
+    if found.is_empty(prereleases=prereleases):
+        raise InvalidRange(
+            f"spec.tags.range: range {shown(text)} can never match a release, only prereleases; "
+            "widen it, or set spec.tags.prereleases: true"
+        )
+    return found
 
 
 _COUNTED: Mapping[Reason, str] = {
     Reason.NOT_A_BUNDLE_TAG: "of werf's or cosign's own",
-    Reason.PATTERN_MISMATCH: "do not match the pattern",
+    Reason.PATTERN_MISMATCH: "not matching the pattern",
     Reason.EXCLUDED: "excluded",
-    Reason.NOT_A_VERSION: "are no versions",
-    Reason.PRERELEASE: "prereleases",
+    Reason.NOT_A_VERSION: "no version",
+    Reason.PRERELEASE: "a prerelease",
     Reason.OUT_OF_RANGE: "out of range",
 }
 

@@ -22,10 +22,11 @@ class Access:
 
 
 @dataclass(slots=True)
-class Budget:
-    """Seconds that all calls of one errand may take together on the wire; waiting for a turn is not counted."""
+class Journal:
+    """What an errand has left, and what it has told: all its calls together."""
 
-    left_s: float
+    left_s: float  # that the calls may take on the wire; waiting for a turn is not counted
+    told: set[str] = field(default_factory=set, repr=False)  # Authorization headers, never to be shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Errand:
 
     repository: Repository
     access: Access
-    budget: Budget
+    journal: Journal = field(compare=False)
     reference: str | None = None  # the tag or digest that is looked up; None: the tags are listed
 
     origin: Origin = field(init=False)
@@ -50,10 +51,10 @@ class Errand:
         return Url(self.origin, f"/v2/{self.repository.path}/{rest}", query)
 
     def remaining_s(self) -> float:
-        """Raises RegistryUnavailable when the budget is spent."""
-        if self.budget.left_s <= 0:
+        """Raises RegistryUnavailable when nothing is left."""
+        if self.journal.left_s <= 0:
             raise RegistryUnavailable(f"{self}: {self.origin.authority} took too long over its answers")
-        return self.budget.left_s
+        return self.journal.left_s
 
     def __str__(self) -> str:
         doing = f"looking up {self.reference} in" if self.reference else "listing the tags of"

@@ -84,7 +84,7 @@ class Authenticator:
         """The header for a 401; `refused` is what was sent before. Raises AccessDenied when there is none left."""
         challenge = challenges.choose(challenges.parse(answer.header_lines("www-authenticate")))
         host = errand.origin.authority
-        said = failures.what_it_said(answer, hide=failures.secrets_of(errand, refused))
+        said = failures.what_it_said(answer, hide=failures.secrets_of(errand))
         if challenge is None:
             raise AccessDenied(
                 f"{errand}: {host} wants a kind of login other than Basic and Bearer ({said}); "
@@ -97,12 +97,6 @@ class Authenticator:
             self._wanted.clear()
         self._wanted[errand.origin, errand.access] = challenge
         return header
-
-    def discard(self, errand: Errand, header: str) -> None:
-        """The registry refused a header fresh from the token server: it is no good."""
-        self._tokens = {
-            key: token for key, token in self._tokens.items() if token.header != header or key.access != errand.access
-        }
 
     async def aclose(self) -> None:
         flights, self._flights = list(self._flights.values()), {}
@@ -196,7 +190,7 @@ def _asking(key: _TokenKey) -> Url:
 
 
 def _refusal(errand: Errand, origin: Origin, answer: Answer) -> BundleWatchError:
-    said = failures.what_it_said(answer, hide=errand.access.credential.secret_texts)
+    said = failures.what_it_said(answer, hide=failures.secrets_of(errand))
     server = f"its token server {origin.authority}"
     if answer.status in {400, 401, 403}:
         return failures.denied(errand, server, said)

@@ -31,7 +31,9 @@ class CallError(Exception):
 
 def explain(error: Exception, *, scheme: str) -> CallError:  # noqa: C901, PLR0912 - a table, row by row
     """What happened, from the exception that an HTTP library gave up with."""
-    root = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    root: BaseException = error
+    while not isinstance(root, aiohttp.ClientError | OSError) and root.__cause__ is not None:
+        root = root.__cause__  # httpx wraps what happened, and misnames it
     match root:
         case aiohttp.ConnectionTimeoutError():
             return CallError("could not be connected to in time", cure=_REACHABLE)

@@ -13,7 +13,7 @@ from typing import overload
 
 from bundlewatch.errors import InvalidReference, RateLimited, RegistryMisbehaved
 from bundlewatch.registry import failures, manifests, media_types, redirects
-from bundlewatch.registry.access import Access, Budget, Errand
+from bundlewatch.registry.access import Access, Errand, Journal
 from bundlewatch.registry.auth import TOKEN_ANSWER_BYTES, Authenticator
 from bundlewatch.registry.call_errors import CallError
 from bundlewatch.registry.listing import Listing, ListingLimits, PageCollector, PageError
@@ -57,8 +57,8 @@ class RegistryClient:
 
     async def listing(self, repository: Repository, *, access: Access) -> Listing:
         """All tags, and how many entries were none. Raises RepositoryNotFound, AccessDenied and the Faults."""
-        budget = Budget(self._listing_limits.wire_s)
-        errand = Errand(repository, access, budget)
+        journal = Journal(self._listing_limits.wire_s)
+        errand = Errand(repository, access, journal)
         pages = PageCollector(self._listing_limits)
         while (query := pages.query) is not None:
             url = errand.url("tags/list", query)
@@ -74,7 +74,7 @@ class RegistryClient:
             try:
                 pages.add(answer.body, link=answer.header_lines("link"))
             except PageError as error:
-                raise _misbehaved(errand, f"cannot be used: {error}") from None
+                raise _misbehaved(errand, str(error)) from None
         return pages.listing()
 
     @overload
@@ -152,8 +152,8 @@ class RegistryClient:
     def _errand_for(self, reference: str, repository: Repository, access: Access) -> Errand:
         if not is_tag(reference) and not is_digest(reference):
             raise InvalidReference(f"{clean(reference, 140)!r} is neither a tag nor a digest of {repository}")
-        budget = Budget(_CALLS_PER_ERRAND * self._timeouts.call_s)
-        return Errand(repository, access, budget, reference)
+        journal = Journal(_CALLS_PER_ERRAND * self._timeouts.call_s)
+        return Errand(repository, access, journal, reference)
 
     def _described(self, errand: Errand, answer: Answer, reference: str) -> Descriptor | None:
         """None: the registry leaves out what a HEAD is for, so the manifest itself has to tell."""
@@ -185,10 +185,8 @@ class RegistryClient:
             answer = await self._follow(
                 errand, method, url, _with(headers, authorization), max_bytes=max_bytes, may_leave=may_leave
             )
-            if answer.status == 401:
-                self._auth.discard(errand, authorization)
         if answer.status in {401, 403}:
-            raise failures.of_answer(errand, answer, sent=authorization)
+            raise failures.of_answer(errand, answer)
         return answer
 
     async def _follow(
@@ -200,7 +198,7 @@ class RegistryClient:
             answer = await self._exchange(errand, method, url, headers=headers, max_bytes=max_bytes)
             if answer.status not in redirects.STATUSES:
                 if url.origin != home and answer.status != 200:
-                    said = failures.what_it_said(answer, hide=failures.secrets_of(errand, None))
+                    said = failures.what_it_said(answer, hide=failures.secrets_of(errand))
                     raise _misbehaved(errand, f"redirects to {url.origin.authority}, which refuses ({said})")
                 return answer
             try:
@@ -237,6 +235,8 @@ class RegistryClient:
         host = url.origin.authority
         async with self._throttle.slot(host) as slot:
             within_s = errand.remaining_s()
+            if "authorization" in headers:
+                errand.journal.told.add(headers["authorization"])
             started = self._timing.clock()
             try:
                 answer = await self._transport.call(
@@ -265,7 +265,7 @@ class RegistryClient:
                     slot.succeeded()
                 return answer
             finally:
-                errand.budget.left_s -= self._timing.clock() - started
+                errand.journal.left_s -= self._timing.clock() - started
         raise failures.of_call(errand, host, failure)
 
 

@@ -24,7 +24,6 @@ from bundlewatch.registry.transport import Answer
 from bundlewatch.registry.untrusted import clean
 
 _SAID_LIMIT = 200
-_CODE_LIMIT = 40
 _REGISTRY_HEADER = "docker-distribution-api-version"
 
 
@@ -34,10 +33,10 @@ def of_call(errand: Errand, host: str, error: CallError) -> BundleWatchError:
     return RegistryMisbehaved(message) if error.broken else RegistryUnavailable(message)
 
 
-def of_answer(errand: Errand, answer: Answer, *, sent: str | None = None) -> BundleWatchError:
-    """The registry's own refusal; `sent` is the Authorization header it refused, if any."""
+def of_answer(errand: Errand, answer: Answer) -> BundleWatchError:
+    """The registry's own refusal."""
     host = errand.origin.authority
-    said = what_it_said(answer, hide=secrets_of(errand, sent))
+    said = what_it_said(answer, hide=secrets_of(errand))
     match answer.status:
         case 401 | 403:
             return denied(errand, host, said)
@@ -109,10 +108,10 @@ def what_it_said(answer: Answer, *, hide: Sequence[str]) -> str:
     return clean(" ".join([str(answer.status), "; ".join(told[:2])]), _SAID_LIMIT, hide=hide)
 
 
-def secrets_of(errand: Errand, sent: str | None) -> tuple[str, ...]:
+def secrets_of(errand: Errand) -> tuple[str, ...]:
     """Everything that must not come back in a message."""
-    token = (sent.partition(" ")[2],) if sent else ()
-    return (*errand.access.credential.secret_texts, *token)
+    told = (header.partition(" ")[2] for header in errand.journal.told)
+    return (*errand.access.credential.secret_texts, *told)
 
 
 def _errors(answer: Answer) -> list[tuple[str, str]]:
@@ -125,10 +124,10 @@ def _errors(answer: Answer) -> list[tuple[str, str]]:
     listed = document.get("errors")
     if isinstance(listed, list):
         entries = [entry for entry in listed[:8] if isinstance(entry, dict)]
-        return [(_text(entry, "code")[:_CODE_LIMIT], _text(entry, "message")) for entry in entries]
+        return [(_text(entry, "code"), _text(entry, "message")) for entry in entries]
     # Token servers: OAuth2's form, Docker Hub's, and what frameworks write.
     message = next(filter(None, (_text(document, key) for key in ("error_description", "details", "message"))), "")
-    return [(_text(document, "error")[:_CODE_LIMIT], message)]
+    return [(_text(document, "error"), message)]
 
 
 def _text(document: dict[str, object], key: str) -> str:

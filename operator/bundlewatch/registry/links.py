@@ -15,7 +15,7 @@ _PARAMETER = re.compile(r"""\s*;\s*([A-Za-z0-9*_-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.
 
 
 class LinkError(ValueError):
-    """There is a next page, and it cannot be told which; the message says why, without the header's text."""
+    """There is a next page, and it cannot be told which; the message says why, and repeats nothing of it."""
 
 
 def next_query(lines: Iterable[str]) -> str | None:
@@ -35,7 +35,7 @@ def _links(line: str) -> Iterator[tuple[str, frozenset[str] | None]]:
     while (start := line.find("<", position)) >= 0:
         end = line.find(">", start)
         if end < 0:
-            raise LinkError("its Link header is cut off")
+            raise LinkError("Link header is cut off")
         target, position, relations = line[start + 1 : end], end + 1, None
         while (match := _PARAMETER.match(line, position)) is not None:
             position = match.end()
@@ -44,13 +44,13 @@ def _links(line: str) -> Iterator[tuple[str, frozenset[str] | None]]:
                 relations = frozenset(value.lower().split())
         yield target, relations
     if position == 0 and line.strip():
-        raise LinkError("its Link header names no target")
+        raise LinkError("Link header names no target")
 
 
 def _query_of(target: str) -> str:
     query = target.partition("#")[0].partition("?")[2]
     if not query:
-        raise LinkError("its Link header names a next page without saying which")
+        raise LinkError("Link header names a next page without saying which")
     if len(query) > _MAX_QUERY_LENGTH or _QUERY.fullmatch(query) is None:
-        raise LinkError("its Link header has a query that is too long, or that no URL can have")
+        raise LinkError("Link header has a query that is too long, or that no URL can have")
     return query

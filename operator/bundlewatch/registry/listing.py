@@ -14,7 +14,7 @@ from bundlewatch.registry.links import LinkError, next_query
 from bundlewatch.registry.reference import is_tag
 
 PAGE_SIZE: Final = 1000  # Amazon ECR refuses more
-_BARREN_PAGES = 3  # pages in a row that promise more and bring nothing new
+_BARREN_PAGES = 10  # pages in a row that promise more and bring nothing new
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Listing:
 
 
 class PageError(ValueError):
-    """A page breaks the protocol or a limit; the message says how, in a clause about the registry."""
+    """A page breaks the protocol or a limit; the message says how, as what the registry does."""
 
 
 class PageCollector:
@@ -86,9 +86,9 @@ class PageCollector:
         self._pages += 1
         self._bytes += len(body)
         if self._bytes > self._limits.total_bytes:
-            raise PageError(f"its list of tags is longer than {self._limits.total_bytes >> 20} MiB")
+            raise PageError(f"sends a list of tags that is longer than {self._limits.total_bytes >> 20} MiB")
         if max(body.count(b",") - 100, 0) > self._limits.tags:  # before a parser makes objects of them
-            raise PageError(f"it lists more than {self._limits.tags} tags")
+            raise PageError(f"lists more than {self._limits.tags} tags")
         names = parse_page(body)
         before = len(self._tags) + len(self._rejected)
         for name in names:
@@ -98,7 +98,7 @@ class PageCollector:
                 self._rejected.add(hash(name))
         known = len(self._tags) + len(self._rejected)
         if known > self._limits.tags:
-            raise PageError(f"it lists more than {self._limits.tags} tags")
+            raise PageError(f"lists more than {self._limits.tags} tags")
         self._barren = 0 if known > before else self._barren + 1
         self._query = self._following(names, link)
         if self._query is not None:
@@ -121,7 +121,7 @@ class PageCollector:
         try:
             query = next_query(link)
         except LinkError as error:
-            raise PageError(str(error)) from None
+            raise PageError(f"sends a list of tags whose {error}") from None
         if query is not None or not self._sized or len(names) != PAGE_SIZE or self._barren:
             return query
         # A full page without a Link: some servers page without saying so. One more request tells.
@@ -129,11 +129,11 @@ class PageCollector:
 
     def _check_progress(self, query: str) -> None:
         if query in self._asked:
-            raise PageError("its list of tags runs in a circle: a page leads back to an earlier one")
+            raise PageError("sends a list of tags that runs in a circle: a page leads back to an earlier one")
         if self._barren >= _BARREN_PAGES:
-            raise PageError("its list of tags has no end: page after page brings nothing new")
+            raise PageError("sends a list of tags without an end: page after page brings nothing new")
         if self._pages >= self._limits.pages:
-            raise PageError(f"its list of tags has more than {self._limits.pages} pages")
+            raise PageError(f"sends a list of tags that has more than {self._limits.pages} pages")
         self._asked.add(query)
 
 
@@ -142,12 +142,12 @@ def parse_page(body: bytes) -> list[str]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        raise PageError("its list of tags is no JSON") from None
+        raise PageError("sends a list of tags that is no JSON") from None
     if not isinstance(document, dict) or "tags" not in document:
-        raise PageError('its list of tags is no object with "tags"')
+        raise PageError('sends a list of tags that is no object with "tags"')
     names = document["tags"]
     if names is None:
         return []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise PageError("its list of tags holds something that is not text")
+        raise PageError("sends a list of tags that holds something that is not text")
     return names

@@ -126,7 +126,7 @@ def _is_host(first: str) -> bool:
 
 
 def _host(written: str, text: str) -> str:
-    match = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::(.*))?", written)
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?", written)
     if match is None:
         raise _invalid(text, "the host is malformed; an IPv6 address needs brackets: [2001:db8::1]:5000/path")
     name, port = match[1].lower(), match[2]
@@ -151,7 +151,7 @@ def _is_port(text: str) -> bool:
 
 
 def _check_path(path: str, text: str) -> None:
-    if path.endswith("/") or "//" in path:
+    if "" in path.split("/"):
         raise _invalid(text, "it has an empty part; remove the superfluous slash")
     for component in path.split("/"):
         if _COMPONENT.fullmatch(component):

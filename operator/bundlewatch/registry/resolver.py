@@ -1,12 +1,16 @@
 """Looks up names for the transport, and leaves out the addresses nobody may make us talk to.
 
 The check is made on what is then connected to, so a name cannot answer differently the second time. Which
-addresses those are is `addresses`' business; a host that only a registry named (guarded) may reach fewer.
+addresses those are is `addresses`' business; a host that only a registry named (guarded) may reach fewer. Each
+look-up has a thread of its own, a daemon: in a pool, a few names that a dead DNS server keeps waiting would hold
+up all others, and the end of the process too.
 """
 
+import asyncio
+import contextlib
 import socket
+import threading
 
-import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bundlewatch.registry.addresses import Reach, literal, reach_of_address
@@ -17,23 +21,22 @@ class RefusedAddressError(OSError):
 
 
 class CheckingResolver(AbstractResolver):
-    """aiohttp's own resolver, filtered."""
+    """The operating system's resolver, filtered. aiohttp asks once per name for all who wait, and caches."""
 
     def __init__(self, *, guarded: bool) -> None:
         self._guarded = guarded
-        self._inner = aiohttp.ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
+        found = await _look_up(host, port, family)
         allowed = [result for result in found if not self._refuses(result["host"])]
         if found and not allowed:
             raise RefusedAddressError
         return allowed
 
     async def close(self) -> None:
-        await self._inner.close()
+        """Nothing to close: threads that still wait for an answer end by themselves."""
 
     def _refuses(self, text: str) -> bool:
         address = literal(text.partition("%")[0])
@@ -43,3 +46,44 @@ class CheckingResolver(AbstractResolver):
 def is_refused(reach: Reach, *, guarded: bool) -> bool:
     """Metadata services always; our own loopback when `guarded`. Private networks are where registries live."""
     return reach is Reach.METADATA or (guarded and reach is Reach.LOOPBACK)
+
+
+async def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[ResolveResult]] = loop.create_future()
+
+    def deliver(outcome: list[ResolveResult] | OSError) -> None:
+        if answer.done():
+            return
+        if isinstance(outcome, OSError):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
+
+    def ask() -> None:
+        outcome = _ask_system(host, port, family)
+        with contextlib.suppress(RuntimeError):  # the loop is closed, nobody waits any more
+            loop.call_soon_threadsafe(deliver, outcome)
+
+    threading.Thread(target=ask, name=f"look up {host}", daemon=True).start()
+    return await answer
+
+
+def _ask_system(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult] | OSError:
+    try:
+        found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    except OSError as error:
+        return error
+    except UnicodeError:  # a label longer than DNS allows
+        return socket.gaierror(socket.EAI_NONAME, "no such name")
+    return [
+        ResolveResult(
+            hostname=host,
+            host=str(address[0]),
+            port=int(address[1]),
+            family=kind,
+            proto=protocol,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for kind, _, protocol, _, address in found
+    ]

@@ -1,0 +1,472 @@
+"""What `kubectl apply -k deploy/` installs, on a real API server: that it is accepted, and how little it may do.
+
+There are no nodes: that the Pod would run is shown as far as the API server decides it, by Pod Security.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.argocd.application import parse
+from bundlewatch.argocd.matching import choose_source
+from kit.api import JSON_PATCH, Api, ApiError
+from kit.argocd import Standin
+from kit.cluster import Cluster
+from kit.faults import Delay
+from kit.objects import APPLICATIONS, WATCHES, Json, application, helm_source, native_source
+from kit.operator import OperatorProcess
+from kit.proxy import Proxy
+from kit.registry import Registry
+from kit.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+HOME = "bundlewatch-system"
+ACCOUNT = "bundlewatch"
+POLICY = "bundlewatch-only-target-revision"
+
+# Every right of the operator beyond those that every account has. It changes together with deploy/base/rbac.yaml,
+# which says why each is needed; that each is used, a whole release shows.
+RIGHTS = {
+    "bundlewatches.bundlewatch.dev": {"list", "watch"},
+    "bundlewatches.bundlewatch.dev/status": {"patch"},
+    "applications.argoproj.io": {"get", "list", "watch", "patch"},
+    "secrets": {"get"},
+    "events": {"create"},
+}
+
+
+def _add(path: str, value: Any) -> Json:
+    return {"op": "add", "path": path, "value": value}
+
+
+def _replace(path: str, value: Any) -> Json:
+    return {"op": "replace", "path": path, "value": value}
+
+
+REPOSITORY = "registry.example.com/charts/shop"
+GIT = {"repoURL": "https://git.example.com/values.git", "targetRevision": "main", "ref": "values"}
+OWNER = {"apiVersion": "v1", "kind": "Namespace", "name": "default", "uid": "1-2-3"}
+LABEL = _add("/metadata/labels", {"team": "evil"})
+MOVED = _replace("/spec/source/targetRevision", "1.0.1")
+
+# What the policy says, by what it protects.
+SPEC = "nothing in spec but the targetRevision of a source"
+SOURCE = "nothing of a source but its targetRevision"
+COUNT = "neither add nor remove a source"
+OCI = "only of a source that is an OCI repository"
+METADATA = "neither labels, annotations, finalizers nor owner references"
+OPERATION = "neither start, change nor end an operation"
+STATUS = "not change the status"
+
+
+@pytest.fixture(scope="module")
+def deployed(cluster: Cluster) -> None:
+    """`deploy/` is applied and its admission policy in force."""
+    cluster.kubectl("apply", "--server-side", "--validate=strict", "--kustomize", str(DEPLOY))
+    ns = cluster.namespace()
+    _create_applications(cluster.api, ns)
+    with closing(_as(cluster, ACCOUNT, HOME)) as operator:
+        eventually(
+            lambda: "denied request" in _refusal(lambda: _patch(operator, ns, "single", [LABEL], dryRun="All")),
+            message="the admission policy to be in force",
+        )
+
+
+@pytest.fixture
+def operator(cluster: Cluster, deployed: None) -> Iterator[Api]:
+    """The API server as the operator's own ServiceAccount sees it."""
+    with closing(_as(cluster, ACCOUNT, HOME)) as api:
+        yield api
+
+
+@pytest.fixture
+def applications(cluster: Cluster, namespace: str) -> str:
+    """A namespace with an Application of each sort."""
+    _create_applications(cluster.api, namespace)
+    return namespace
+
+
+def test_it_applies_under_strict_validation_and_a_second_time_changes_nothing(cluster: Cluster, deployed: None) -> None:
+    first = _versions(cluster)
+    done = cluster.kubectl("apply", "--server-side", "--validate=strict", "--kustomize", str(DEPLOY))
+
+    assert _versions(cluster) == first
+    assert "Warning" not in done.stderr  # a deprecated field, or a Pod that its namespace would refuse
+
+
+def test_the_plain_apply_of_people_in_a_hurry_is_accepted_too(cluster: Cluster, deployed: None) -> None:
+    cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "--kustomize", str(DEPLOY))
+
+
+def test_the_operator_may_do_what_is_documented_and_nothing_else(
+    cluster: Cluster, operator: Api, namespace: str
+) -> None:
+    _create_account(cluster, "nobody", namespace)
+    with closing(_as(cluster, "nobody", namespace)) as nobody:
+        everybodys = _rights(nobody)
+
+    rights = _rights(operator)
+
+    assert {resource: verbs for resource, verbs in rights.items() if resource not in everybodys} == RIGHTS
+    assert {resource: verbs for resource, verbs in rights.items() if resource in everybodys} == everybodys
+
+
+def test_the_pod_is_admitted_where_only_restricted_pods_are(cluster: Cluster, deployed: None) -> None:
+    created = _create_pod(cluster, _pod(cluster))
+
+    container = created["spec"]["containers"][0]
+    assert created["spec"]["serviceAccountName"] == ACCOUNT
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True  # more than "restricted" asks for
+    assert "cpu" not in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [
+        ("pod", "runAsNonRoot"),
+        ("pod", "seccompProfile"),
+        ("container", "allowPrivilegeEscalation"),
+        ("container", "capabilities"),
+    ],
+)
+def test_the_namespace_refuses_a_pod_that_lacks_one_of_the_precautions(
+    cluster: Cluster, deployed: None, where: str, field: str
+) -> None:
+    pod = _pod(cluster)
+    owner = pod["spec"] if where == "pod" else pod["spec"]["containers"][0]
+    del owner["securityContext"][field]
+
+    refusal = _refusal(lambda: _create_pod(cluster, pod))
+
+    assert 'violates PodSecurity "restricted:latest"' in refusal
+    assert field in refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "revision"),
+    [
+        pytest.param("single", "/spec/source/targetRevision", "1.0.1", id="of the one source"),
+        pytest.param("several", "/spec/sources/1/targetRevision", "1.0.1+b1", id="of a Helm source among several"),
+        pytest.param("several", "/spec/sources/2/targetRevision", "1.0.1_b1", id="of a native source among several"),
+        pytest.param("unversioned", "/spec/source/targetRevision", "1.0.1", id="where there was none"),
+    ],
+)
+def test_the_operator_may_change_a_target_revision(
+    operator: Api, applications: str, name: str, path: str, revision: str
+) -> None:
+    answer = _patch(operator, applications, name, [_add(path, revision)])
+
+    value: Any = answer
+    for step in path.split("/")[1:]:
+        value = value[int(step)] if isinstance(value, list) else value[step]
+    assert value == revision
+
+
+@pytest.mark.parametrize(
+    ("name", "operations", "because"),
+    [
+        pytest.param("single", [_replace("/spec/project", "admin")], SPEC, id="project"),
+        pytest.param("single", [_replace("/spec/destination/namespace", "kube-system")], SPEC, id="destination"),
+        pytest.param("single", [{"op": "remove", "path": "/spec/syncPolicy"}], SPEC, id="removed field"),
+        pytest.param("single", [_add("/spec/notYetInvented", {"a": 1})], SPEC, id="new field"),
+        pytest.param("single", [_add("/spec/sources", [GIT])], SPEC, id="sources beside source"),
+        pytest.param(
+            "single",
+            [_add("/spec/sources", [GIT]), {"op": "remove", "path": "/spec/source"}],
+            SPEC,
+            id="sources for source",
+        ),
+        pytest.param("single", [MOVED, _replace("/spec/project", "admin")], SPEC, id="hidden behind a move"),
+        pytest.param("single", [_replace("/spec/source/repoURL", "evil.example.com")], SOURCE, id="repoURL"),
+        pytest.param("single", [_replace("/spec/source/chart", "evil")], SOURCE, id="chart"),
+        pytest.param("single", [_add("/spec/source/helm", {"values": "a: 1"})], SOURCE, id="values"),
+        pytest.param(
+            "single", [{"op": "remove", "path": "/spec/source/targetRevision"}], SOURCE, id="no revision at all"
+        ),
+        pytest.param(
+            "several", [_replace("/spec/sources/2/repoURL", "oci://evil.example.com")], SOURCE, id="one of several"
+        ),
+        pytest.param("several", [{"op": "remove", "path": "/spec/sources/1/chart"}], SOURCE, id="less of a source"),
+        pytest.param(
+            "several", [{"op": "move", "from": "/spec/sources/2", "path": "/spec/sources/1"}], SOURCE, id="order"
+        ),
+        pytest.param("several", [_add("/spec/sources/-", GIT)], COUNT, id="one source more"),
+        pytest.param("several", [{"op": "remove", "path": "/spec/sources/0"}], COUNT, id="one source fewer"),
+        pytest.param("several", [_replace("/spec/sources/0/targetRevision", "evil")], OCI, id="a Git branch"),
+        pytest.param("classic", [MOVED], OCI, id="a chart of an HTTP server"),
+        pytest.param("single", [LABEL], METADATA, id="label"),
+        pytest.param("single", [_add("/metadata/annotations", {"a": "b"})], METADATA, id="annotation"),
+        pytest.param("single", [_add("/metadata/finalizers", ["a.example.com/b"])], METADATA, id="finalizer"),
+        pytest.param("single", [_add("/metadata/ownerReferences", [OWNER])], METADATA, id="owner"),
+        pytest.param("single", [_add("/operation", {"sync": {"revision": "1.0.1"}})], OPERATION, id="operation"),
+        pytest.param("single", [_add("/status", {"health": {"status": "Healthy"}})], STATUS, id="status"),
+        pytest.param("busy", [{"op": "remove", "path": "/operation"}], OPERATION, id="end of an operation"),
+        pytest.param("busy", [_replace("/status/health/status", "Healthy")], STATUS, id="other status"),
+    ],
+)
+def test_the_operator_may_change_nothing_else_of_an_application(
+    operator: Api, applications: str, name: str, operations: list[Json], because: str
+) -> None:
+    before = operator.get(_path(applications, name))
+
+    refusal = _refusal(lambda: _patch(operator, applications, name, operations))
+
+    assert refusal.startswith("403 Forbidden")
+    assert f"ValidatingAdmissionPolicy '{POLICY}'" in refusal
+    assert because in refusal
+    assert operator.get(_path(applications, name)) == before
+
+
+def test_an_application_as_large_as_they_come_can_be_moved_and_no_more(
+    cluster: Cluster, operator: Api, namespace: str
+) -> None:
+    sources = [native_source(f"{REPOSITORY}-{index}", "1.0.0") for index in range(64)]
+    body = application(namespace, "large", *({**source, "helm": {"values": "x" * 4000}} for source in sources))
+    resource = {"group": "apps", "kind": "Deployment", "namespace": "shop", "version": "v1", "message": "m" * 80}
+    body["status"] = {"resources": [{**resource, "name": f"shop-{index}"} for index in range(3000)]}
+    cluster.api.post(_path(namespace), body)
+
+    moved = _patch(operator, namespace, "large", [_replace("/spec/sources/63/targetRevision", "1.0.1")])
+
+    assert moved["spec"]["sources"][63]["targetRevision"] == "1.0.1"
+    other = [_replace("/spec/sources/63/repoURL", "oci://evil.example.com")]
+    assert SOURCE in _refusal(lambda: _patch(operator, namespace, "large", other))
+
+
+def test_an_application_with_more_sources_than_can_be_compared_is_left_alone(
+    cluster: Cluster, operator: Api, namespace: str
+) -> None:
+    source = native_source(REPOSITORY, "1.0.0")
+    cluster.api.post(_path(namespace), application(namespace, "huge", *[source] * 65))
+
+    refusal = _refusal(lambda: _patch(operator, namespace, "huge", [_replace("/spec/sources/64/repoURL", "evil")]))
+
+    assert "with more than 64" in refusal
+
+
+def test_other_accounts_change_applications_as_before(cluster: Cluster, deployed: None, namespace: str) -> None:
+    _create_applications(cluster.api, namespace)
+    _create_account(cluster, "argocd", namespace, rights_in=namespace)
+
+    with closing(_as(cluster, "argocd", namespace)) as argocd:
+        for who, name in ((cluster.api, "single"), (argocd, "busy")):
+            answer = _patch(who, namespace, name, [_replace("/spec/project", "other"), LABEL])
+            assert answer["spec"]["project"] == "other"
+            assert answer["metadata"]["labels"] == LABEL["value"]
+
+
+def test_the_policy_binds_an_installation_in_any_namespace(
+    cluster: Cluster, deployed: None, applications: str, tmp_path: Path
+) -> None:
+    for directory in ("deploy", "crds"):
+        shutil.copytree(ROOT / directory, tmp_path / directory)
+    (tmp_path / "overlay").mkdir()
+    overlay = {"resources": ["../deploy"], "namespace": applications}
+    (tmp_path / "overlay/kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    objects = _rendered(cluster, tmp_path / "overlay")
+    _create_account(cluster, ACCOUNT, applications, rights_in=applications)
+
+    assert _one(objects, "ServiceAccount")["metadata"]["namespace"] == applications
+    assert _one(objects, "ClusterRoleBinding")["subjects"][0]["namespace"] == applications
+    with closing(_as(cluster, ACCOUNT, applications)) as moved:
+        assert METADATA in _refusal(lambda: _patch(moved, applications, "single", [LABEL]))
+        _patch(moved, applications, "single", [MOVED])
+
+
+def test_the_example_is_accepted_and_its_two_objects_mean_the_same_repository(cluster: Cluster, namespace: str) -> None:
+    objects = _example(namespace)
+    cluster.apply(objects, "--validate=strict")
+
+    watch = BundleWatch.parse(_one(objects, "BundleWatch"))
+    deployed_by = parse(_one(objects, "Application"))
+    source = choose_source(deployed_by, repository=watch.spec.repository, source=None)
+    assert source.target_revision == "1.0.0"
+    assert [target.name for target in watch.spec.applications] == [deployed_by.name]
+
+
+def test_a_release_uses_every_right_of_the_account_and_lacks_none(
+    cluster: Cluster, deployed: None, namespace: str, operator_process: Callable[..., OperatorProcess]
+) -> None:
+    account = f"system:serviceaccount:{HOME}:{ACCOUNT}"
+    with (
+        Registry.start("basic") as registry,
+        Proxy.start(registry.host) as proxy,
+        Standin(cluster, namespace=namespace, speed=0),
+        cluster.recording() as recording,
+    ):
+        registry.push_chart("charts/shop", "shop", "1.0.0")
+        _create_secret(cluster, namespace, registry)
+        cluster.apply(_example(namespace, host=proxy.host, secret="regcred"))
+        operator = operator_process(kubeconfig=cluster.kubeconfig_for(ACCOUNT, HOME))
+        _until_runs(cluster, namespace, "1.0.0")
+
+        proxy.fault(Delay(2), when=lambda request: request.path.endswith("/manifests/1.0.1"), times=1)
+        registry.push_chart("charts/shop", "shop", "1.0.1")
+        cluster.kubectl("annotate", "bw/shop", f"--namespace={namespace}", "bundlewatch.dev/reconcile=now")
+        eventually(lambda: any(request.path.endswith("/1.0.1") for request in proxy.requests))
+        # While the operator looks at the bundle a person edits the Application: its patch no longer fits.
+        slashed = f"{proxy.host}/charts/"
+        _patch(cluster.api, namespace, "shop", [_replace("/spec/source/repoURL", slashed)])
+        _until_runs(cluster, namespace, "1.0.1")
+        eventually(lambda: {"BundleWatch", "Application"} <= _subjects_of_events(cluster, namespace))
+        operator.stop()
+
+    assert cluster.api.get(_path(namespace, "shop"))["spec"]["source"]["repoURL"] == slashed
+    asked = recording.of(user=account)
+    assert [entry for entry in asked if entry.code == 403] == []
+    used: dict[str, set[str]] = {}
+    for entry in asked:
+        used.setdefault(_name_of(entry.group, entry.resource, entry.subresource), set()).add(entry.verb)
+    assert used == RIGHTS
+
+
+# What the cluster holds
+
+
+def _create_applications(api: Api, ns: str) -> None:
+    helm, native = helm_source(REPOSITORY, "1.0.0"), native_source(f"{REPOSITORY}2", "1.0.0")
+    classic = {**helm, "repoURL": "https://charts.example.com"}
+    bodies = [
+        application(ns, "single", helm),
+        application(ns, "several", GIT, helm, native),
+        application(ns, "classic", classic),
+        application(ns, "unversioned", {key: native[key] for key in ("repoURL", "path")}),
+        {
+            **application(ns, "busy", helm),
+            "operation": {"sync": {"revision": "1.0.0"}},
+            "status": {"health": {"status": "Degraded"}},
+        },
+    ]
+    for body in bodies:
+        api.post(_path(ns), body)
+
+
+def _create_account(cluster: Cluster, name: str, ns: str, *, rights_in: str | None = None) -> None:
+    """A ServiceAccount; with `rights_in` it gets the operator's role in that namespace."""
+    cluster.api.post(f"/api/v1/namespaces/{ns}/serviceaccounts", {"metadata": {"name": name}})
+    if rights_in is not None:
+        cluster.kubectl(
+            *("create", "rolebinding", name, f"--namespace={rights_in}"),
+            *(f"--clusterrole={ACCOUNT}", f"--serviceaccount={ns}:{name}"),
+        )
+
+
+def _create_secret(cluster: Cluster, ns: str, registry: Registry) -> None:
+    content = {"username": registry.username, "password": registry.password}
+    body = {"metadata": {"name": "regcred"}, "type": "kubernetes.io/basic-auth", "stringData": content}
+    cluster.api.post(f"/api/v1/namespaces/{ns}/secrets", body)
+
+
+def _create_pod(cluster: Cluster, pod: Json) -> Json:
+    """Only asked for: nothing would run it."""
+    return cluster.api.post(f"/api/v1/namespaces/{HOME}/pods", pod, dryRun="All", fieldValidation="Strict")
+
+
+def _pod(cluster: Cluster) -> Json:
+    """The Pod that the Deployment would have made."""
+    template = _one(_rendered(cluster, DEPLOY), "Deployment")["spec"]["template"]
+    metadata = {**template["metadata"], "name": "bundlewatch-0"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+def _versions(cluster: Cluster) -> dict[str, str]:
+    found = cluster.kubectl("get", "--kustomize", str(DEPLOY), "--output=json").stdout
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
+        for item in json.loads(found)["items"]
+    }
+
+
+def _until_runs(cluster: Cluster, ns: str, version: str) -> None:
+    path = WATCHES.format(namespace=ns) + "/shop"
+
+    def runs() -> bool:
+        [followed] = cluster.api.get(path).get("status", {}).get("applications") or [{}]
+        live = cluster.api.get(_path(ns, "shop"))["spec"]["source"]["targetRevision"]
+        return (live, followed.get("current"), followed.get("phase")) == (version, version, "Healthy")
+
+    eventually(
+        runs,
+        timeout_s=30,
+        message=lambda: f"{version} to run: {cluster.api.get(path).get('status')}",
+    )
+
+
+def _subjects_of_events(cluster: Cluster, ns: str) -> set[str]:
+    events = cluster.api.get(f"/api/v1/namespaces/{ns}/events")["items"]
+    return {event["involvedObject"]["kind"] for event in events if event.get("reportingComponent") == "bundlewatch"}
+
+
+# What the files hold
+
+
+def _rendered(cluster: Cluster, directory: Path) -> list[Json]:
+    return list(yaml.safe_load_all(cluster.kubectl("kustomize", str(directory)).stdout))
+
+
+def _example(ns: str, *, host: str = "registry.example.com", secret: str | None = None) -> list[Json]:
+    """deploy/example, in another namespace; with a secret, on a registry of the test bed."""
+    files = sorted((DEPLOY / "example").glob("*.yaml"))
+    objects = [yaml.safe_load(file.read_text().replace("registry.example.com", host)) for file in files]
+    for found in objects:
+        found["metadata"]["namespace"] = ns
+    if secret is not None:
+        spec = _one(objects, "BundleWatch")["spec"]
+        spec |= {"interval": "10s", "access": {"insecure": True, "secretRef": {"name": secret}}}
+    return objects
+
+
+def _one(objects: Sequence[Json], kind: str) -> Json:
+    [found] = [candidate for candidate in objects if candidate["kind"] == kind]
+    return found
+
+
+# What accounts may do
+
+
+def _as(cluster: Cluster, account: str, ns: str) -> Api:
+    token = cluster.service_account_token(account, ns)
+    return Api(server=cluster.server, ca=cluster.ca, token=token)
+
+
+def _path(ns: str, name: str | None = None) -> str:
+    return APPLICATIONS.format(namespace=ns) + (f"/{name}" if name else "")
+
+
+def _patch(api: Api, ns: str, name: str, operations: list[Json], **parameters: str) -> Json:
+    return api.patch(_path(ns, name), operations, JSON_PATCH, **parameters)
+
+
+def _refusal(call: Callable[[], object]) -> str:
+    """What the API server says to it; "" where it agrees."""
+    try:
+        call()
+    except ApiError as error:
+        return str(error)
+    return ""
+
+
+def _rights(api: Api) -> dict[str, set[str]]:
+    """The verbs an account has by resource; a rule that names single objects or everything stays visible."""
+    review = api.post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"spec": {"namespace": "default"}})
+    rights: dict[str, set[str]] = {}
+    for rule in review["status"]["resourceRules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                kind, _, subresource = resource.partition("/")
+                only = "".join(f" {name}" for name in rule.get("resourceNames", ()))
+                rights.setdefault(_name_of(group, kind, subresource) + only, set()).update(rule["verbs"])
+    return rights
+
+
+def _name_of(group: str, resource: str, subresource: str) -> str:
+    """As in the table at the top: resource[.group][/subresource]."""
+    return resource + (f".{group}" if group else "") + (f"/{subresource}" if subresource else "")

@@ -1,0 +1,95 @@
+"""What a person reads when a registry refuses: short, clean, with a cure."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundlewatch.registry.access import Access, Errand, Journal
+from bundlewatch.registry.failures import codes, is_rate_limit, of_answer, retry_after_s, what_it_said
+from bundlewatch.registry.reference import Repository
+from bundlewatch.registry.transport import Answer
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+ERRAND = Errand(Repository("registry.example.com", "shop/bundle"), Access(), Journal(1))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "30"}, 30),
+        ({"retry-after": " 30 "}, 30),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "Tue, 24 Nov 2026 12:01:00 GMT"}, 60),
+        ({"retry-after": "Tue, 24 Nov 2026 11:00:00 GMT"}, 0),
+        ({"retry-after": "Tue, 24 Nov 2026 12:01:00 GMT", "date": "Tue, 24 Nov 2026 12:00:50 GMT"}, 10),
+        ({"retry-after": "Tuesday, 24-Nov-26 12:01:00 GMT"}, 60),
+        ({"retry-after": "Tue Nov 24 12:01:00 2026"}, 60),
+        ({"retry-after": "9" * 50}, 999_999_999),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "1.5"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "٣"}, None),
+        ({"retry-after": ""}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_retry_after_is_read_in_both_forms(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_s(Answer(429, tuple(headers.items()), b""), now=NOW) == seconds
+
+
+@given(st.text(max_size=60))
+def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
+    seconds = retry_after_s(Answer(429, (("retry-after", value),), b""), now=NOW)
+    assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "limited"),
+    [
+        (429, (), b"", True),
+        (503, (("retry-after", "5"),), b"", True),
+        (503, (), b"", False),
+        (403, (), b'{"errors":[{"code":"TOOMANYREQUESTS"}]}', True),
+        (200, (), b'{"errors":[{"code":"TOOMANYREQUESTS"}]}', False),
+    ],
+)
+def test_a_rate_limit_is_seen_in_every_disguise(
+    status: int, headers: tuple[tuple[str, str], ...], body: bytes, *, limited: bool
+) -> None:
+    assert is_rate_limit(Answer(status, headers, body)) is limited
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"errors":[{"code":"DENIED","message":"no"}]}', "403 DENIED: no"),
+        (b'{"errors":[{"code":"DENIED"},{"message":"two"},{"code":"THREE"}]}', "403 DENIED; two"),
+        (b'{"errors":[{"code":"UNAUTHORIZED","message":"x","detail":[{"Name":"secret"}]}]}', "403 UNAUTHORIZED: x"),
+        (b'{"error":"invalid_grant","error_description":"expired"}', "403 invalid_grant: expired"),
+        (b'{"details":"incorrect username or password"}', "403 incorrect username or password"),
+        (b'{"message":"Forbidden"}', "403 Forbidden"),
+        (b'{"errors":"odd"}', "403"),
+        (b'{"errors":[7, null, {"code": 7}]}', "403"),
+        (b"<html>a page</html>", "403"),
+        (b"", "403"),
+        (
+            b'{"errors":[{"code":"A\\nB","message":"\\u001b[31mred\\r\\nERROR: forged"}]}',
+            "403 A B: [31mred ERROR: forged",
+        ),
+    ],
+)
+def test_what_a_registry_says_is_one_clean_line(body: bytes, said: str) -> None:
+    assert what_it_said(Answer(403, (), body), hide=()) == said
+
+
+@given(st.binary(max_size=400), st.sampled_from([400, 401, 403, 404, 408, 418, 500, 503]))
+def test_any_refusal_becomes_a_short_clean_error(body: bytes, status: int) -> None:
+    answer = Answer(status, (), body)
+    message = str(of_answer(ERRAND, answer))
+    assert message.isprintable()
+    assert len(message) < 700
+    assert message.startswith("listing the tags of registry.example.com/shop/bundle: ")
+    assert all(code == code.upper() for code in codes(answer))
