@@ -48,7 +48,9 @@ LOW, HIGH = comparator(">=", "1.2.3"), comparator("<=", "2.3.4")
         pytest.param("1.2", [[comparator("=", "1.2.0", Open.PATCH)]], id="an open patch"),
         pytest.param("1", [[comparator("=", "1.0.0", Open.MINOR)]], id="an open minor"),
         pytest.param("1.2.X", [[comparator("=", "1.2.0", Open.PATCH)]], id="X is open"),
-        pytest.param("1.x.3", [[comparator("=", "1.0.0", Open.MINOR)]], id="what stands behind an open number is not read"),
+        pytest.param(
+            "1.x.3", [[comparator("=", "1.0.0", Open.MINOR)]], id="what stands behind an open number is not read"
+        ),
         pytest.param("*", [[comparator("=", "0.0.0", Open.MAJOR)]], id="* is open"),
         pytest.param(
             ">=18446744073709551615.0.0", [[comparator(">=", "18446744073709551615.0.0")]], id="the largest number"
@@ -78,7 +80,9 @@ STANDS = "stands in no version; leave it out, or put a space or a comma before i
         pytest.param("V1", 1, f"'V1' {NO_VERSION}", id="a capital v"),
         pytest.param("1,,2", 3, f"',' {NO_VERSION}", id="two commas"),
         pytest.param(",1", 1, f"',' {NO_VERSION}", id="a leading comma"),
-        pytest.param(">=1 , ", 5, "nothing follows the comma; write a condition there, or leave it out", id="a last comma"),
+        pytest.param(
+            ">=1 , ", 5, "nothing follows the comma; write a condition there, or leave it out", id="a last comma"
+        ),
         pytest.param("1||", 4, EMPTY, id="a trailing or"),
         pytest.param("||1", 1, EMPTY, id="a leading or"),
         pytest.param("1 || || 2", 5, EMPTY, id="an or without anything"),
@@ -98,12 +102,17 @@ STANDS = "stands in no version; leave it out, or put a space or a comma before i
         pytest.param("1\u00a0", 2, f"'\\xa0' {STANDS}", id="a no-break space is none to Go"),
         pytest.param("1.٣", 2, f"'.' {STANDS}", id="a digit of another script"),
         pytest.param("1|2", 1, "'1|2' is neither a number nor a wildcard; write || for alternatives", id="one bar"),
-        pytest.param("1.2 | 3", 5, "'|' is neither a number nor a wildcard; write || for alternatives", id="a lone bar"),
+        pytest.param(
+            "1.2 | 3", 5, "'|' is neither a number nor a wildcard; write || for alternatives", id="a lone bar"
+        ),
         pytest.param(
             "1.2.xx", 5, "'xx' is neither a number nor a wildcard; write digits, or x or * alone", id="two wildcards"
         ),
         pytest.param(
-            "1 - 2.x1", 7, "'x1' is neither a number nor a wildcard; write digits, or x or * alone", id="in a hyphen range"
+            "1 - 2.x1",
+            7,
+            "'x1' is neither a number nor a wildcard; write digits, or x or * alone",
+            id="in a hyphen range",
         ),
         pytest.param(
             ">2 || ~1.2.3-rc.01",
@@ -126,11 +135,13 @@ STANDS = "stands in no version; leave it out, or put a space or a comma before i
         pytest.param(">1 1 - 2", 4, DIRECTLY, id="a hyphen range behind a condition"),
         pytest.param(">= 1 - 2", 1, DIRECTLY, id="an operator before a hyphen range"),
         pytest.param("^1 - 2", 1, DIRECTLY, id="an operator right before a hyphen range"),
-        pytest.param("1 - 2 ==3", 7, "'==' is no operator; use one of = != > < >= <= => =< ~ ~> ^", id="behind a hyphen range"),
+        pytest.param(
+            "1 - 2 ==3", 7, "'==' is no operator; use one of = != > < >= <= => =< ~ ~> ^", id="behind a hyphen range"
+        ),
     ],
 )
 def test_a_wrong_range_is_refused_at_the_character_and_with_the_cure(text: str, position: int, problem: str) -> None:
-    assert refusal(text) == f"range {ascii(text)}, position {position}: {problem}"
+    assert refusal(text) == f"range {text!a}, position {position}: {problem}"
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\n"], ids=["empty", "space", "white space"])

@@ -86,7 +86,7 @@ def test_what_says_nothing_of_precedence_makes_no_difference(one: str, other: st
 @given(versions, versions, versions)
 def test_precedence_is_a_total_order(one: Version, two: Version, three: Version) -> None:
     assert (one < two) + (one == two) + (two < one) == 1
-    assert not (one < two and two < three) or one < three
+    assert not (one < two < three) or one < three
 
 
 @given(nearly_versions)
