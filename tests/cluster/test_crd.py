@@ -41,12 +41,8 @@ def manifest(namespace: str, name: str = "shop", **spec: Any) -> dict[str, Any]:
     }
 
 
-def try_out(
-    cluster: Cluster, namespace: str, spec: Mapping[str, Any], *, unknown: str = "Strict"
-) -> dict[str, Any]:
-    return cluster.api.post(
-        path(namespace), manifest(namespace, **spec), dryRun="All", fieldValidation=unknown
-    )
+def try_out(cluster: Cluster, namespace: str, spec: Mapping[str, Any], *, unknown: str = "Strict") -> dict[str, Any]:
+    return cluster.api.post(path(namespace), manifest(namespace, **spec), dryRun="All", fieldValidation=unknown)
 
 
 def write_status(cluster: Cluster, namespace: str, status: Status, name: str = "shop") -> dict[str, Any]:
@@ -71,19 +67,14 @@ def table(text: str) -> list[list[str]]:
     """Columns as wide as their headings stand apart; a cell may be empty."""
     lines = text.splitlines()
     starts = [found.start() for found in re.finditer(r"(?<!\S)\S+", lines[0])]
-    return [
-        [line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
-        for line in lines
-    ]
+    return [[line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)] for line in lines]
 
 
 # What is refused
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in BAD_OBJECTS])
-def test_a_mistake_is_refused_with_field_and_cure(
-    cluster: Cluster, trial_namespace: str, row: dict[str, Any]
-) -> None:
+def test_a_mistake_is_refused_with_field_and_cure(cluster: Cluster, trial_namespace: str, row: dict[str, Any]) -> None:
     with pytest.raises(ApiError) as refused:
         try_out(cluster, trial_namespace, row["spec"], unknown="Ignore")
 
@@ -183,9 +174,7 @@ def test_an_edit_that_breaks_a_rule_is_refused_and_changes_nothing(cluster: Clus
         pytest.param({"pin": "1.0.3_build.7"}, id="pin"),
         pytest.param({"pin": "", "tags": {"pattern": "", "range": ""}}, id="empty-as-templates-write-it"),
         pytest.param({"access": {"caSecretRef": {"name": "registry-ca"}}}, id="own-authority"),
-        pytest.param(
-            {"access": {"insecure": True, "secretRef": {"name": "regcred"}}}, id="plain-with-secret"
-        ),
+        pytest.param({"access": {"insecure": True, "secretRef": {"name": "regcred"}}}, id="plain-with-secret"),
         pytest.param({"applications": [{"selector": {}}]}, id="every-application"),
         pytest.param(
             {
@@ -199,9 +188,7 @@ def test_an_edit_that_breaks_a_rule_is_refused_and_changes_nothing(cluster: Clus
         ),
     ],
 )
-def test_a_good_object_is_taken_and_read_back(
-    cluster: Cluster, trial_namespace: str, spec: dict[str, Any]
-) -> None:
+def test_a_good_object_is_taken_and_read_back(cluster: Cluster, trial_namespace: str, spec: dict[str, Any]) -> None:
     taken = try_out(cluster, trial_namespace, spec)
 
     assert BundleWatch.parse(taken).spec == BundleWatch.parse(manifest(trial_namespace, **spec)).spec
@@ -254,9 +241,7 @@ def test_two_appliers_of_one_field_are_told_which(cluster: Cluster, namespace: s
     apply = ("apply", "--server-side", "-f", "-", "--field-manager")
     cluster.kubectl(*apply, "gitops", input=yaml.safe_dump(manifest(namespace, interval="5m")))
 
-    done = cluster.kubectl(
-        *apply, "somebody", input=yaml.safe_dump(manifest(namespace, interval="7m")), check=False
-    )
+    done = cluster.kubectl(*apply, "somebody", input=yaml.safe_dump(manifest(namespace, interval="7m")), check=False)
 
     assert 'conflict with "gitops": .spec.interval' in done.stderr
 
@@ -267,9 +252,7 @@ def test_two_appliers_of_one_field_are_told_which(cluster: Cluster, namespace: s
 def test_status_and_spec_are_written_apart(cluster: Cluster, namespace: str) -> None:
     created = cluster.api.post(path(namespace), manifest(namespace))
 
-    cluster.api.patch(
-        f"{path(namespace, 'shop')}/status", {"status": {"summary": "seen"}, "spec": {"suspend": True}}
-    )
+    cluster.api.patch(f"{path(namespace, 'shop')}/status", {"status": {"summary": "seen"}, "spec": {"suspend": True}})
     cluster.api.patch(path(namespace, "shop"), {"status": {"summary": "forged"}})
 
     live = cluster.api.get(path(namespace, "shop"))
@@ -300,9 +283,7 @@ def test_the_largest_status_that_we_can_make_is_stored(cluster: Cluster, namespa
             for number in range(600)
         ),
         verdicts=tuple(Verdict(tag=text, version=text, reason=text, message=text) for _ in range(20)),
-        history=tuple(
-            HistoryEntry(tag=text, digest=text, version=text, time=NOW, message=text) for _ in range(20)
-        ),
+        history=tuple(HistoryEntry(tag=text, digest=text, version=text, time=NOW, message=text) for _ in range(20)),
         last_handled_reconcile_at=text,
         last_handled_resume_at=text,
     )
@@ -341,9 +322,7 @@ def test_the_largest_status_that_we_can_make_is_stored(cluster: Cluster, namespa
     ],
     ids=["too-many-moves", "a-time-in-words", "too-long", "no-such-truth", "half-a-condition", "twice-ready"],
 )
-def test_a_forged_status_is_refused(
-    cluster: Cluster, namespace: str, status: dict[str, Any], refusal: str
-) -> None:
+def test_a_forged_status_is_refused(cluster: Cluster, namespace: str, status: dict[str, Any], refusal: str) -> None:
     cluster.api.post(path(namespace), manifest(namespace))
 
     with pytest.raises(ApiError, match=re.escape(refusal)):
@@ -388,10 +367,7 @@ def test_get_wide_shows_the_repository_too(cluster: Cluster, namespace: str) -> 
 def test_get_of_a_category_shows_it(cluster: Cluster, namespace: str, category: str) -> None:
     cluster.api.post(path(namespace), manifest(namespace))
 
-    assert (
-        "bundlewatch.bundlewatch.dev/shop"
-        in cluster.kubectl("get", category, "-n", namespace, "-o", "name").stdout
-    )
+    assert "bundlewatch.bundlewatch.dev/shop" in cluster.kubectl("get", category, "-n", namespace, "-o", "name").stdout
 
 
 def test_wait_for_ready_returns_when_it_is_and_not_before(cluster: Cluster, namespace: str) -> None:

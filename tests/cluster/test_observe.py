@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from kit.argocd import Standin
 from kit.objects import helm_source, native_source
 from kit.operator import OperatorProcess

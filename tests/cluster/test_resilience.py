@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from kit import faults
 from kit.objects import WATCHES, bundle_watch, helm_source
 from kit.operator import OperatorProcess

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import yaml
+
 from kit import bed
 from kit.argocd import DEFINITIONS, Standin
 from kit.cluster import Cluster
@@ -114,7 +116,7 @@ class Story:
         status = self._get("bundlewatches", "bundlewatch.dev/v1alpha1").get("status") or {}
         return next((c["status"] for c in status.get("conditions", ()) if c["type"] == "Ready"), "")
 
-    def _get(self, plural: str, version: str) -> dict[str, dict[str, dict[str, str]]]:
+    def _get(self, plural: str, version: str) -> dict[str, Any]:
         return self.cluster.api.get(f"/apis/{version}/namespaces/{NAMESPACE}/{plural}/shop")
 
 

@@ -33,9 +33,7 @@ def ours(annotations: object) -> Mapping[str, str]:
     kept = {
         key: value
         for key, value in annotations.items()
-        if isinstance(key, str)
-        and isinstance(value, str)
-        and (key.startswith(PREFIX) or key == FLUX_RECONCILE)
+        if isinstance(key, str) and isinstance(value, str) and (key.startswith(PREFIX) or key == FLUX_RECONCILE)
     }
     return kept or _NONE
 

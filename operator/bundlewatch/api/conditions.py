@@ -81,9 +81,7 @@ class State:
 _OURS: Final = frozenset(Type)
 
 
-def conditions(
-    previous: Sequence[Condition], *, state: State, now: str, generation: int
-) -> tuple[Condition, ...]:
+def conditions(previous: Sequence[Condition], *, state: State, now: str, generation: int) -> tuple[Condition, ...]:
     """The conditions to write: Ready, then Reconciling or Stalled, then those of others, untouched.
 
     `previous` are those of the live object, `now` an RFC 3339 time, `generation` the object's. A condition

@@ -81,9 +81,7 @@ def custom_resource_definition() -> dict[str, JsonValue]:
 
 def render() -> str:
     """The definition as the YAML file in `crds/`."""
-    document = yaml.dump(
-        custom_resource_definition(), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True
-    )
+    document = yaml.dump(custom_resource_definition(), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
     return _HEADER + document
 
 

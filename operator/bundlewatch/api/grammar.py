@@ -16,9 +16,7 @@ _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 OBJECT_NAME: Final = TextRule(
     grammar=f"^{_SUBDOMAIN}$",
     otherwise="must be the name of an object: lower-case letters and digits, with - and . between them",
-    faults=(
-        Fault("/", "must be a name without a namespace: the object is looked for in the BundleWatch's own"),
-    ),
+    faults=(Fault("/", "must be a name without a namespace: the object is looked for in the BundleWatch's own"),),
 )
 
 APPLICATION_NAME: Final = TextRule(
@@ -54,9 +52,7 @@ LABEL_KEYS: Final[Rule[dict[str, str]]] = Rule(
 )
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_PORT = (
-    ":(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"  # 1 to 65535
-)
+_PORT = ":(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"  # 1 to 65535
 # A first part without a dot, a port or the name localhost is no host by distribution's rule.
 _HOST = rf"(({_LABEL}(\.{_LABEL})+|localhost|\[[0-9a-f:]+\])({_PORT})?|{_LABEL}{_PORT})"
 _COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -75,9 +71,7 @@ REPOSITORY: Final = TextRule(
             "^(oci://)?[^/]*@",
             "carries a user name: remove it and name a Secret with the credentials in spec.access.secretRef",
         ),
-        Fault(
-            "@", "has a digest: remove everything from @ on; to keep one bundle, put its tag into spec.pin"
-        ),
+        Fault("@", "has a digest: remove everything from @ on; to keep one bundle, put its tag into spec.pin"),
         Fault("[A-Z]", "has upper-case letters: write it in lower case, as registries require"),
         Fault(
             "^(oci://)?[^/]+/.*:[^/]*$",

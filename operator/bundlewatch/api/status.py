@@ -31,9 +31,7 @@ _Token = Annotated[str, Field(max_length=TOKEN_MAX_LENGTH), BeforeValidator(clea
 _Generation = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 _Time = Annotated[
     str,
-    Field(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
-    ),
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"),
     BeforeValidator(cleaner(64)),
     WithJsonSchema({"type": "string", "format": "date-time", "maxLength": 64}),
 ]
@@ -185,9 +183,7 @@ class Status:
     ] = ()
     """How far each Application is; the first 500 of them."""
 
-    verdicts: Annotated[
-        tuple[Verdict, ...], Field(max_length=VERDICTS_MAX), BeforeValidator(first(VERDICTS_MAX))
-    ] = ()
+    verdicts: Annotated[tuple[Verdict, ...], Field(max_length=VERDICTS_MAX), BeforeValidator(first(VERDICTS_MAX))] = ()
     """The ten tags nearest to being taken, best first, and why each was or was not."""
 
     history: Annotated[
@@ -213,9 +209,7 @@ class Status:
 
     def to_dict(self) -> dict[str, object]:
         """As it is written to the API server: camelCase, without what is absent or empty."""
-        written: dict[str, object] = _ADAPTER.dump_python(
-            self, mode="json", by_alias=True, exclude_defaults=True
-        )
+        written: dict[str, object] = _ADAPTER.dump_python(self, mode="json", by_alias=True, exclude_defaults=True)
         return written
 
 

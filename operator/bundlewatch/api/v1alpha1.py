@@ -115,9 +115,7 @@ class BundleWatch(Identity):
             spec = _SPEC.validate_python(_mapping(body, "spec"))
         except ValidationError as error:
             metadata = _metadata(body)
-            raise InvalidSpec(
-                f"{KIND} {metadata['namespace']}/{metadata['name']}: {_explain(error)}"
-            ) from None
+            raise InvalidSpec(f"{KIND} {metadata['namespace']}/{metadata['name']}: {_explain(error)}") from None
         return BundleWatch(**_metadata(body), spec=spec)
 
 
@@ -174,8 +172,7 @@ def _explain(error: ValidationError) -> str:
         mistake
         for mistake in mistakes
         if not any(
-            len(place) > len(mistake["loc"]) and place[: len(mistake["loc"])] == mistake["loc"]
-            for place in places
+            len(place) > len(mistake["loc"]) and place[: len(mistake["loc"])] == mistake["loc"] for place in places
         )
     ]
     shown = [f"{_path(mistake['loc'])} {_cure(mistake)}" for mistake in told[:_ERRORS_SHOWN]]

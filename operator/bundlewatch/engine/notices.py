@@ -34,9 +34,7 @@ def notices(watch: Identity, before: Status, after: Status, outcome: Outcome, *,
     if ready is None or ready.reason in _QUIET:
         return
     if was is None or (was.status, was.reason) != (ready.status, ready.reason):
-        yield Notice(
-            subject, "Warning" if ready.status == "False" else "Normal", ready.reason, ready.message, now
-        )
+        yield Notice(subject, "Warning" if ready.status == "False" else "Normal", ready.reason, ready.message, now)
 
 
 def _ready(status: Status) -> Condition | None:

@@ -17,8 +17,8 @@ from bundlewatch.argocd.patch import FIELD_MANAGER, target_revision_patch
 from bundlewatch.bundle.chart import LEGACY_LAYER, NotAChart
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.engine.listing import Listing, Route
-from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone
 from bundlewatch.engine.policies import Judge
+from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone
 from bundlewatch.policy.selection import Candidate, Selection
 from bundlewatch.policy.verdict import Reason, Verdict
 from bundlewatch.policy.version import Version, from_tag, parse_loose

@@ -120,10 +120,9 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
 
 def _held(manager: str, target: Target, wanted: str, watch: str) -> str:
     live = target.source.target_revision or "nothing"
-    held = f"{manager or 'somebody'} set targetRevision to {live} after BundleWatch had set {wanted}, so it is left alone"
+    held = (
+        f"{manager or 'somebody'} set targetRevision to {live} after BundleWatch had set {wanted}, so it is left alone"
+    )
     maker = maker_of(target.application)
     cause = f"; {warning(target.application, target.source, maker=maker)}" if maker is not None else ""
-    return (
-        f"{held}{cause}; to go on: kubectl annotate bundlewatch {watch} --overwrite "
-        'bundlewatch.dev/resume="$(date)"'
-    )
+    return f'{held}{cause}; to go on: kubectl annotate bundlewatch {watch} --overwrite bundlewatch.dev/resume="$(date)"'

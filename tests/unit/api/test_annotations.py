@@ -16,10 +16,7 @@ def test_without_the_annotation_nothing_is_asked() -> None:
 
 
 def test_an_ordinary_value_is_its_own_token() -> None:
-    assert (
-        annotations.reconcile_requested({annotations.RECONCILE: "2026-11-24T04:26:50Z"})
-        == "2026-11-24T04:26:50Z"
-    )
+    assert annotations.reconcile_requested({annotations.RECONCILE: "2026-11-24T04:26:50Z"}) == "2026-11-24T04:26:50Z"
     assert annotations.reconcile_requested({annotations.FLUX_RECONCILE: "1764000000"}) == "1764000000"
     assert annotations.resume_requested({annotations.RESUME: "please"}) == "please"
 

@@ -18,9 +18,7 @@ RULES = {
     "label-value": grammar.LABEL_VALUE,
 }
 NEAR = st.text("aAz09.:/@-_+*~ \n\t[]lcoismhdé", max_size=12)
-TEXTS = NEAR | st.builds(
-    "{}{}{}".format, st.sampled_from(["", "oci://", "a.b/"]), NEAR, st.sampled_from(["", "\n"])
-)
+TEXTS = NEAR | st.builds("{}{}{}".format, st.sampled_from(["", "oci://", "a.b/"]), NEAR, st.sampled_from(["", "\n"]))
 
 
 def as_the_server_reads(rule: TextRule, text: str) -> str | None:

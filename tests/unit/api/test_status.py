@@ -47,9 +47,7 @@ FULL = Status(
         ),
     ),
     verdicts=(Verdict(tag="1.0.3", version="1.0.3", reason="Current", message="it runs"),),
-    history=(
-        HistoryEntry(tag="1.0.3", digest="sha256:4d5b", version="1.0.3", time=NOW, message="moved shop"),
-    ),
+    history=(HistoryEntry(tag="1.0.3", digest="sha256:4d5b", version="1.0.3", time=NOW, message="moved shop"),),
     last_handled_reconcile_at="now",
     last_handled_resume_at="then",
 )
@@ -135,9 +133,7 @@ def test_the_largest_status_fits_into_an_object() -> None:
     text = "ж" * 5000
     status = Status(
         applications=tuple(
-            ApplicationStatus(
-                name=f"{number:0253}", current=text, previous=text, target=text, message="x" * 300
-            )
+            ApplicationStatus(name=f"{number:0253}", current=text, previous=text, target=text, message="x" * 300)
             for number in range(500)
         ),
         verdicts=tuple(Verdict(tag=text, version=text, reason=text, message=text) for _ in range(10)),
