@@ -103,8 +103,8 @@ class Access:
 
     ca_secret_ref: SecretReference | None = None
     """
-    Secret whose key ca.crt holds the certificate authorities (PEM) to trust for this registry, instead of
-    the usual ones. Left out: the usual ones. Not together with `insecure: true`. Example: {name:
+    Secret whose key ca.crt holds certificate authorities (PEM) to trust for this registry, besides the
+    usual ones. Left out: the usual ones alone. Not together with `insecure: true`. Example: {name:
     registry-ca}
     """
 
