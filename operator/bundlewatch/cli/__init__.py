@@ -1,7 +1,7 @@
 """The command line: one module a command, each a thin reading of flags.
 
-Exit codes: 0 done, 2 a mistake in how it was called, 1 anything else. Every flag of every command has a twin
-in the environment, `BUNDLEWATCH_<COMMAND>_<FLAG>`, which `--help` names.
+Exit codes: 0 done, 2 a mistake in how it was called, 1 anything else. Every flag has a twin in the
+environment, `BUNDLEWATCH_<FLAG>`, which `--help` names.
 """
 
 import click

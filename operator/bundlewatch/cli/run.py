@@ -76,6 +76,7 @@ _DEFAULT = Settings()
 @click.option(
     "--registry-timeout",
     "registry_timeout_s",
+    envvar="BUNDLEWATCH_REGISTRY_TIMEOUT",
     type=click.FloatRange(0, 600, min_open=True),
     default=_DEFAULT.registry_timeout_s,
     show_envvar=True,
@@ -85,6 +86,7 @@ _DEFAULT = Settings()
 @click.option(
     "--listing-timeout",
     "listing_timeout_s",
+    envvar="BUNDLEWATCH_LISTING_TIMEOUT",
     type=click.FloatRange(0, 3600, min_open=True),
     default=_DEFAULT.listing_timeout_s,
     show_envvar=True,
@@ -94,6 +96,7 @@ _DEFAULT = Settings()
 @click.option(
     "--kubernetes-timeout",
     "kubernetes_timeout_s",
+    envvar="BUNDLEWATCH_KUBERNETES_TIMEOUT",
     type=click.FloatRange(0, 120, min_open=True),
     default=_DEFAULT.kubernetes_timeout_s,
     show_envvar=True,
@@ -107,7 +110,7 @@ def run(probe_address: str, namespaces: tuple[str, ...], **options: object) -> N
     Exit codes: 0 ended by a signal, 1 cannot go on, 2 a mistake in flags or environment.
     """
     host, separator, port = probe_address.rpartition(":")
-    if not separator or not port.isdigit():
+    if not separator or not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise click.BadParameter(
             f"{probe_address!r} is not HOST:PORT, such as 0.0.0.0:8081", param_hint="--probe-address"
         )
