@@ -16,8 +16,10 @@ put a secret, an unbounded or an uncleaned string of a registry into a message.
     ├── Fault                     trying again may help: Reconciling/ProgressingWithRetry
     │   ├── SecretNotFound        not there, or not ours to read
     │   ├── RegistryUnavailable   no connection, a deadline, 5xx, an open circuit
-    │   │   └── RateLimited       429, or 503 with Retry-After
+    │   │   ├── RateLimited       429, or 503 with Retry-After
+    │   │   └── NotTrusted        a certificate that cannot be verified
     │   ├── RegistryMisbehaved    an answer that breaks the protocol; nothing of it is used
+    │   │   └── UnusableContent   what is stored there is no good; asking again brings the same
     │   ├── NotInRegistry         a manifest or blob that was listed and is not there
     │   ├── ClusterUnavailable    the API server did not answer, or not usefully
     │   └── InternalError         a defect of ours; the log has the details
@@ -115,10 +117,20 @@ class RateLimited(RegistryUnavailable):
         self.retry_after_s = retry_after_s
 
 
+class NotTrusted(RegistryUnavailable):
+    """The registry's certificate cannot be verified with the authorities we trust for it."""
+
+    reason = "CertificateNotTrusted"
+
+
 class RegistryMisbehaved(Fault):
     """An answer broke the protocol, or a limit of ours; nothing of it is used."""
 
     reason = "RegistryMisbehaved"
+
+
+class UnusableContent(RegistryMisbehaved):
+    """One manifest or blob came whole and is too large or malformed: a property of it, not of the moment."""
 
 
 class NotInRegistry(Fault):

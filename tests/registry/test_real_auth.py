@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from bundlewatch.errors import AccessDenied, RateLimited, RegistryUnavailable
+from bundlewatch.errors import AccessDenied, NotTrusted, RateLimited, RegistryUnavailable
 from bundlewatch.registry.client import Access, RegistryClient
 from bundlewatch.registry.credentials import Credential
 from bundlewatch.registry.reference import Repository, parse_repository
@@ -117,7 +117,7 @@ async def test_a_token_server_s_bad_moment_passes(status: int, kind: type[Except
 async def test_a_certificate_nobody_vouches_for_is_refused_with_the_cure(client: RegistryClient) -> None:
     with started("basic", tls=True) as (registry, repository):
         with pytest.raises(
-            RegistryUnavailable, match=r"cannot be verified \(.*\); .*spec\.access\.caSecretRef"
+            NotTrusted, match=r"cannot be verified \(.*\); .*spec\.access\.caSecretRef"
         ) as error:
             await client.list_tags(repository, access=Access(robot(registry)))
         assert not isinstance(error.value.__context__, ssl.SSLError)
@@ -126,7 +126,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused_with_the_cure(client:
 async def test_a_certificate_for_another_host_is_refused(client: RegistryClient) -> None:
     with started("basic", tls=True) as (registry, _):
         elsewhere = parse_repository(f"[::ffff:127.0.0.1]:{registry.port}/shop/bundle")
-        with pytest.raises(RegistryUnavailable, match="cannot be verified"):
+        with pytest.raises(NotTrusted, match="cannot be verified"):
             await client.list_tags(elsewhere, access=access(registry, robot(registry)))
 
 

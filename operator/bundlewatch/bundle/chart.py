@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bundlewatch.errors import RegistryMisbehaved
+from bundlewatch.errors import UnusableContent
 from bundlewatch.registry.untrusted import clean
 
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
@@ -50,7 +50,7 @@ class NotAChart:
 
 
 def read_manifest(raw: bytes, *, media_type: str) -> ChartManifest | NotAChart:
-    """What a manifest is. Raises RegistryMisbehaved when it is no JSON object."""
+    """What a manifest is. Raises UnusableContent when it is no JSON object."""
     manifest = _json_object(raw, "manifest")
     if "manifests" in manifest:
         return NotAChart("it is an index of several manifests, not a chart")
@@ -78,7 +78,7 @@ def read_manifest(raw: bytes, *, media_type: str) -> ChartManifest | NotAChart:
 
 
 def read_config(raw: bytes, *, manifest: ChartManifest) -> Chart | NotAChart:
-    """The chart a config blob describes. Raises RegistryMisbehaved when it is no JSON object."""
+    """The chart a config blob describes. Raises UnusableContent when it is no JSON object."""
     config = _json_object(raw, "chart config")
     name, version = config.get("name"), config.get("version")
     if not isinstance(name, str) or not name:
@@ -100,7 +100,7 @@ def _json_object(raw: bytes, what: str) -> Mapping[str, Any]:
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise RegistryMisbehaved(f"the {what} is not JSON") from error
+        raise UnusableContent(f"the {what} is not JSON") from error
     if not isinstance(value, Mapping):
-        raise RegistryMisbehaved(f"the {what} is not a JSON object")
+        raise UnusableContent(f"the {what} is not a JSON object")
     return value

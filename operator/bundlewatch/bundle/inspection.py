@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bundlewatch.bundle.chart import CONFIG_LIMIT_BYTES, Chart, NotAChart, read_config, read_manifest
-from bundlewatch.errors import RegistryMisbehaved
+from bundlewatch.errors import UnusableContent
 from bundlewatch.registry.client import Access, Descriptor, Manifest
 from bundlewatch.registry.reference import Repository
 
@@ -28,6 +28,8 @@ class Inspected:
 
     tag: str
     digest: str
+    """Empty where not even the manifest was any good."""
+
     found: Chart | NotAChart
 
 
@@ -36,14 +38,17 @@ async def inspect(
 ) -> Inspected:
     """Look at a tag; `known` is what was found before, and comes back when the tag has not moved.
 
-    Raises NotInRegistry when the tag is gone, RegistryUnavailable or AccessDenied when it cannot be told.
-    An answer that breaks the protocol makes that tag no chart: one bad artifact must not hide the others.
+    Raises NotInRegistry when the tag is gone, other Faults or a Mistake when it cannot be told. Content that is
+    no good, and will be none the next time, makes that tag no chart: one bad artifact must not hide the others.
     """
-    if known is not None:
-        head = await registry.head_manifest(repository, tag, access=access, etag=known.digest)
-        if head is None or head.digest == known.digest:
-            return known
-    manifest = await registry.get_manifest(repository, tag, access=access)
+    try:
+        if known is not None and known.digest:
+            head = await registry.head_manifest(repository, tag, access=access, etag=known.digest)
+            if head is None or head.digest == known.digest:
+                return known
+        manifest = await registry.get_manifest(repository, tag, access=access)
+    except UnusableContent as error:
+        return Inspected(tag=tag, digest="", found=NotAChart(str(error)))
     try:
         claimed = read_manifest(manifest.raw, media_type=manifest.media_type)
         if isinstance(claimed, NotAChart):
@@ -53,5 +58,5 @@ async def inspect(
             return Inspected(tag=tag, digest=manifest.digest, found=too_large)
         blob = await registry.get_blob(repository, claimed.config_digest, access=access, max_bytes=CONFIG_LIMIT_BYTES)
         return Inspected(tag=tag, digest=manifest.digest, found=read_config(blob, manifest=claimed))
-    except RegistryMisbehaved as error:
+    except UnusableContent as error:
         return Inspected(tag=tag, digest=manifest.digest, found=NotAChart(str(error)))

@@ -7,6 +7,7 @@ of what was asked.
 
 import os
 import ssl
+from enum import Enum, auto
 
 import aiohttp
 
@@ -15,18 +16,26 @@ from bundlewatch.registry.resolver import RefusedAddressError
 _REACHABLE = "check that the registry runs and that its host and port are right"
 
 
+class Blame(Enum):
+    """What was at fault, as far as it makes a difference to what is done next."""
+
+    OUTAGE = auto()  # the host could not be reached or did not finish: nobody needs to ask it just now
+    ANSWER = auto()  # the host is there, and its answer is no good
+    SIZE = auto()  # the answer is longer than what was asked for may be
+    TRUST = auto()  # the host's certificate and our authorities do not fit; others may trust it
+
+
 class CallError(Exception):
     """There is no usable answer. Carries nothing of the request, since that holds credentials.
 
-    `cause` goes on after "the host …"; `cure` is a hint to the reader, or empty. `broken` says that the host is
-    there and its answer is no good, rather than that it could not be reached.
+    `cause` goes on after "the host …"; `cure` is a hint to the reader, or empty.
     """
 
-    def __init__(self, cause: str, *, cure: str = "", broken: bool = False) -> None:
+    def __init__(self, cause: str, *, cure: str = "", blame: Blame = Blame.OUTAGE) -> None:
         super().__init__(cause)
         self.cause = cause
         self.cure = cure
-        self.broken = broken
+        self.blame = blame
 
 
 def explain(error: Exception, *, scheme: str) -> CallError:  # noqa: C901, PLR0912 - a table, row by row
@@ -43,7 +52,7 @@ def explain(error: Exception, *, scheme: str) -> CallError:  # noqa: C901, PLR09
             return _distrusted(root.certificate_error)
         case aiohttp.ClientConnectorDNSError():
             if isinstance(root.os_error, RefusedAddressError):
-                return CallError("has a name that leads to an address where no registry may be", broken=True)
+                return CallError("has a name that leads to an address where no registry may be", blame=Blame.ANSWER)
             return CallError("has a name that cannot be resolved", cure="check the host's spelling, and DNS")
         case aiohttp.ClientConnectorSSLError():
             return _no_tls(root.os_error)
@@ -53,7 +62,7 @@ def explain(error: Exception, *, scheme: str) -> CallError:  # noqa: C901, PLR09
             return CallError("broke off in the middle of its answer")
         case aiohttp.ClientResponseError():
             cure = "if it speaks TLS, remove spec.access.insecure" if scheme == "http" else ""
-            return CallError("answers with something that is not proper HTTP", cure=cure, broken=True)
+            return CallError("answers with something that is not proper HTTP", cure=cure, blame=Blame.ANSWER)
         case aiohttp.ClientConnectionError() | ConnectionResetError() | BrokenPipeError():
             return CallError("closed the connection without an answer")
         case ssl.SSLError():
@@ -69,6 +78,7 @@ def _distrusted(error: Exception) -> CallError:
     return CallError(
         f"shows a certificate that cannot be verified ({why})",
         cure="if it has its own authority, put that one's certificate into the Secret of spec.access.caSecretRef",
+        blame=Blame.TRUST,
     )
 
 

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import overload
 
-from bundlewatch.errors import InvalidReference, RateLimited, RegistryMisbehaved
+from bundlewatch.errors import InvalidReference, RateLimited, RegistryMisbehaved, UnusableContent
 from bundlewatch.registry import failures, manifests, media_types, redirects
 from bundlewatch.registry.access import Access, Errand, Journal
 from bundlewatch.registry.auth import TOKEN_ANSWER_BYTES, Authenticator
-from bundlewatch.registry.call_errors import CallError
+from bundlewatch.registry.call_errors import Blame, CallError
 from bundlewatch.registry.listing import Listing, ListingLimits, PageCollector, PageError
-from bundlewatch.registry.manifests import MANIFEST_LIMIT_BYTES, ContentError, Descriptor, Manifest
+from bundlewatch.registry.manifests import MANIFEST_LIMIT_BYTES, ContentError, Descriptor, MalformedError, Manifest
 from bundlewatch.registry.reference import Repository, is_digest, is_tag
 from bundlewatch.registry.throttle import HostLimits, Throttle, Timing
 from bundlewatch.registry.transport import Answer, Timeouts, Transport
@@ -114,8 +114,8 @@ class RegistryClient:
     async def get_manifest(self, repository: Repository, reference: str, *, access: Access) -> Manifest:
         """A manifest by tag or digest, its digest computed from what was received.
 
-        Raises NotInRegistry, RepositoryNotFound, AccessDenied and the Faults; RegistryMisbehaved when the
-        content is not what it should be.
+        Raises NotInRegistry, RepositoryNotFound, AccessDenied and the Faults; UnusableContent when it came whole
+        and is no manifest.
         """
         errand = self._errand_for(reference, repository, access)
         url = errand.url(f"manifests/{reference}")
@@ -126,6 +126,8 @@ class RegistryClient:
             raise failures.of_answer(errand, answer)
         try:
             return manifests.read(answer, digest=reference if is_digest(reference) else None)
+        except MalformedError as error:
+            raise UnusableContent(f"{errand}: {errand.origin.authority} {error}") from None
         except ContentError as error:
             raise _misbehaved(errand, str(error)) from None
 
@@ -214,9 +216,12 @@ class RegistryClient:
     async def _ask_token_server(
         self, errand: Errand, method: str, url: Url, *, headers: dict[str, str], content: bytes | None
     ) -> Answer:
-        answer = await self._exchange(
-            errand, method, url, headers=headers, max_bytes=TOKEN_ANSWER_BYTES, content=content
-        )
+        try:
+            answer = await self._exchange(
+                errand, method, url, headers=headers, max_bytes=TOKEN_ANSWER_BYTES, content=content
+            )
+        except UnusableContent as error:  # not of what was asked for
+            raise RegistryMisbehaved(str(error)) from None
         if answer.status in redirects.STATUSES:
             raise _misbehaved(errand, f"has a token server, {url.origin.authority}, that answers with a redirect")
         return answer
@@ -233,7 +238,8 @@ class RegistryClient:
     ) -> Answer:
         """One call in its turn; the throttle hears how it went. Raises RateLimited and what `of_call` makes."""
         host = url.origin.authority
-        async with self._throttle.slot(host) as slot:
+        # By origin, not by host: https on a port that speaks http says nothing about http there.
+        async with self._throttle.slot(str(url.origin)) as slot:
             within_s = errand.remaining_s()
             if "authorization" in headers:
                 errand.journal.told.add(headers["authorization"])
@@ -251,7 +257,7 @@ class RegistryClient:
                 )
             except CallError as error:
                 failure = error
-                if not error.broken:
+                if error.blame is Blame.OUTAGE:
                     slot.failed(error.cause)
             else:
                 if failures.is_rate_limit(answer):

@@ -7,19 +7,22 @@ distribution specification §"Error Codes".
 
 import email.utils
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from bundlewatch.errors import (
     AccessDenied,
     BundleWatchError,
     NotInRegistry,
+    NotTrusted,
     RegistryMisbehaved,
     RegistryUnavailable,
     RepositoryNotFound,
+    UnusableContent,
 )
 from bundlewatch.registry.access import Errand
-from bundlewatch.registry.call_errors import CallError
+from bundlewatch.registry.call_errors import Blame, CallError
 from bundlewatch.registry.transport import Answer
 from bundlewatch.registry.untrusted import clean
 
@@ -30,7 +33,17 @@ _REGISTRY_HEADER = "docker-distribution-api-version"
 def of_call(errand: Errand, host: str, error: CallError) -> BundleWatchError:
     """There was no usable answer."""
     message = f"{errand}: {host} {error.cause}" + (f"; {error.cure}" if error.cure else "")
-    return RegistryMisbehaved(message) if error.broken else RegistryUnavailable(message)
+    return _BY_BLAME[error.blame](message)
+
+
+_BY_BLAME: Mapping[Blame, type[BundleWatchError]] = MappingProxyType(
+    {
+        Blame.OUTAGE: RegistryUnavailable,
+        Blame.ANSWER: RegistryMisbehaved,
+        Blame.SIZE: UnusableContent,
+        Blame.TRUST: NotTrusted,
+    }
+)
 
 
 def of_answer(errand: Errand, answer: Answer) -> BundleWatchError:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 
 from bundlewatch.registry import media_types
+from bundlewatch.registry.reference import is_digest
 from bundlewatch.registry.transport import Answer
 from bundlewatch.registry.untrusted import clean
 
@@ -36,6 +37,10 @@ class ContentError(ValueError):
     """The content is not what it says; the message says how, in a clause about the registry."""
 
 
+class MalformedError(ContentError):
+    """It is what was stored, as far as can be told, and no manifest."""
+
+
 def verify(content: bytes, *, digest: str) -> None:
     """Raises ContentError when `content` does not hash to `digest` (sha256 or sha512)."""
     if digest_of(content, algorithm=digest.partition(":")[0]) != digest:
@@ -47,18 +52,31 @@ def digest_of(content: bytes, *, algorithm: str = "sha256") -> str:
 
 
 def read(answer: Answer, *, digest: str | None) -> Manifest:
-    """The manifest in an answer, checked against the digest it was asked by, if any. Raises ContentError."""
+    """The manifest in an answer, checked against the digest it was asked by, if any. Raises ContentError.
+
+    What the registry says itself is not what it has under that digest was damaged on the way, not malformed.
+    """
     if digest is not None:
         verify(answer.body, digest=digest)
     try:
+        return _read(answer, digest=digest)
+    except MalformedError:
+        told = (answer.header("docker-content-digest") or "").strip()
+        if is_digest(told):
+            verify(answer.body, digest=told)
+        raise
+
+
+def _read(answer: Answer, *, digest: str | None) -> Manifest:
+    try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError):
-        raise ContentError("sent a manifest that is no JSON") from None
+        raise MalformedError("sent a manifest that is no JSON") from None
     if not isinstance(document, dict):
-        raise ContentError("sent a manifest that is no object")
+        raise MalformedError("sent a manifest that is no object")
     header = media_types.bare(answer.header("content-type") or "")
     media_type = media_types.of_manifest(header, document)
     if media_type is None:
         shown = clean(header, 80) or "nothing"
-        raise ContentError(f"sent a manifest whose media type is in doubt: the header says {shown}, the body another")
+        raise MalformedError(f"sent a manifest whose media type is in doubt: the header says {shown}, the body another")
     return Manifest(raw=answer.body, digest=digest or digest_of(answer.body), media_type=media_type)

@@ -22,7 +22,7 @@ from httpx_aiohttp import AiohttpTransport
 from bundlewatch import __version__
 from bundlewatch.registry import tls
 from bundlewatch.registry.addresses import reach_of_host
-from bundlewatch.registry.call_errors import CallError, explain
+from bundlewatch.registry.call_errors import Blame, CallError, explain
 from bundlewatch.registry.resolver import CheckingResolver, is_refused
 from bundlewatch.registry.urls import Url
 
@@ -104,7 +104,7 @@ class Transport:
         """
         reach = reach_of_host(url.origin.host)
         if is_refused(reach, guarded=guarded):
-            raise CallError(f"is a {reach} address, where no registry may be", broken=True)
+            raise CallError(f"is a {reach} address, where no registry may be", blame=Blame.ANSWER)
         pool = await self._pool(ca_pem)
         pool.in_use += 1
         deadline_s = min(self._timeouts.call_s, within_s if within_s is not None else self._timeouts.call_s)
@@ -200,9 +200,9 @@ async def _read(stream: AsyncIterable[bytes], answer: Answer, max_bytes: int) ->
     success = answer.status < 300
     limit = max_bytes if success else _ERROR_BODY_BYTES
     if success and (answer.header("content-encoding") or "identity").lower() != "identity":
-        raise CallError("compressed its answer though it was asked not to", broken=True)
+        raise CallError("compressed its answer though it was asked not to", blame=Blame.ANSWER)
     length = answer.header("content-length")
-    too_long = CallError(f"answers with more than the {limit} bytes allowed here", broken=True)
+    too_long = CallError(f"answers with more than the {limit} bytes allowed here", blame=Blame.SIZE)
     if success and length is not None and length.isdigit() and int(length[:20]) > limit:
         raise too_long
     chunks: list[bytes] = []

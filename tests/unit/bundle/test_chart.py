@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bundlewatch.bundle.chart import Chart, ChartManifest, NotAChart, read_config, read_manifest
-from bundlewatch.errors import RegistryMisbehaved
+from bundlewatch.errors import UnusableContent
 
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 HELM_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -70,7 +70,7 @@ def test_what_is_no_chart_says_what_it_is(raw: bytes, says: str) -> None:
     "raw", [b"", b"[]", b"{", b"\xff", b"[" * 100_000], ids=["empty", "list", "cut", "binary", "deep"]
 )
 def test_what_is_no_json_object_is_the_registrys_fault(raw: bytes) -> None:
-    with pytest.raises(RegistryMisbehaved, match="manifest"):
+    with pytest.raises(UnusableContent, match="manifest"):
         read_manifest(raw, media_type=OCI)
 
 

@@ -15,6 +15,7 @@ from bundlewatch.errors import (
     RegistryMisbehaved,
     RegistryUnavailable,
     RepositoryNotFound,
+    UnusableContent,
 )
 from bundlewatch.registry import media_types
 from bundlewatch.registry.client import Access, Descriptor, HostLimits, Timeouts
@@ -153,16 +154,23 @@ class TestManifests:
     )
     async def test_a_media_type_in_doubt_is_refused(self, content_type: str, document: object) -> None:
         answer = manifest(json.dumps(document).encode(), content_type=content_type)
-        with pytest.raises(RegistryMisbehaved, match="media type is in doubt"):
+        with pytest.raises(UnusableContent, match="media type is in doubt"):
             await play(in_turn(answer)).client.get_manifest(REPOSITORY, "1.0.0", access=PLAIN)
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
     async def test_what_is_no_object_is_no_manifest(self, body: bytes) -> None:
-        with pytest.raises(RegistryMisbehaved, match="sent a manifest that is no"):
+        with pytest.raises(UnusableContent, match="sent a manifest that is no"):
             await play(in_turn(manifest(body))).client.get_manifest(REPOSITORY, "1.0.0", access=PLAIN)
 
+    async def test_what_was_damaged_on_the_way_says_nothing_of_what_is_stored(self) -> None:
+        answer = manifest(b"{")
+        answer.headers["docker-content-digest"] = DIGEST
+        with pytest.raises(RegistryMisbehaved, match="does not match its digest") as error:
+            await play(in_turn(answer)).client.get_manifest(REPOSITORY, "1.0.0", access=PLAIN)
+        assert not isinstance(error.value, UnusableContent)
+
     async def test_a_manifest_has_at_most_4_mib(self) -> None:
-        with pytest.raises(RegistryMisbehaved, match="4194304 bytes allowed"):
+        with pytest.raises(UnusableContent, match="4194304 bytes allowed"):
             await play(in_turn(manifest(b" " * (4 << 20) + MANIFEST))).client.get_manifest(
                 REPOSITORY, "1.0.0", access=PLAIN
             )
