@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from bundlewatch.errors import InvalidSecret
 
 
+_ARGO_CD = "argocd.argoproj.io/secret-type"
+
+
 class ReadsSecrets(Protocol):
     async def read_secret(self, namespace: str, name: str) -> Mapping[str, Any]: ...
 
@@ -27,8 +30,15 @@ class Secret:
 
 
 async def read(cluster: ReadsSecrets, *, namespace: str, name: str) -> Secret:
-    """Raises SecretNotFound, ClusterUnavailable, or InvalidSecret when its data is not base64."""
+    """Raises SecretNotFound, ClusterUnavailable, or InvalidSecret: it is not meant for us, or holds no base64."""
     answer = await cluster.read_secret(namespace, name)
+    labels = (answer.get("metadata") or {}).get("labels") or {}
+    if _ARGO_CD in labels:
+        # Whoever may make a BundleWatch in Argo CD's namespace must not have its credentials sent to any host.
+        raise InvalidSecret(
+            f"Secret {namespace}/{name} belongs to Argo CD (label {_ARGO_CD}), and is not used for anything else; "
+            "put the registry's credentials into a Secret of their own"
+        )
     try:
         data = {
             str(key): base64.b64decode(value or "", validate=True) for key, value in (answer.get("data") or {}).items()
