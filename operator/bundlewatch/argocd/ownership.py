@@ -1,8 +1,8 @@
 """Who may move an Application: one BundleWatch per source, and nobody who would put it back at once.
 
 An Application made by an ApplicationSet, or applied by a parent Application, is restored to what its maker
-says, within milliseconds or at the maker's next sync. That can be known before the first write, and the
-cure is a rule that only the maker's author can add: here it is spelled out for the very Application. Names
+says, within milliseconds or at the maker's next sync. The cure is a rule that only the maker's author can
+add: here it is spelled out for the very Application. Names
 of writers are for people; nothing is decided by them.
 """
 
@@ -88,12 +88,6 @@ def warning(application: Application, source: Source, *, maker: Maker) -> str:
         f"{doubt}{maker.kind} {maker.namespace}/{maker.name} owns Application {application.full_name} and "
         f"puts its targetRevision back; add to that {maker.kind}: {rule}"
     )
-
-
-def ignore_rule_yaml(application: Application, source: Source, *, maker: Maker) -> str:
-    """The rule to merge into the maker, as YAML to paste."""
-    rule = ignore_rule(application, source, maker=maker)
-    return yaml.safe_dump(rule, sort_keys=False, width=float("inf"))
 
 
 def ignore_rule(application: Application, source: Source, *, maker: Maker) -> Mapping[str, object]:

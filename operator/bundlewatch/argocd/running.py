@@ -21,6 +21,11 @@ def is_range(target_revision: str) -> bool:
     return _RANGE.search(target_revision) is not None
 
 
+def is_digest(text: str) -> bool:
+    """Whether it is a digest alone: no tag, and no version to any pattern, although it has numbers in it."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def running_revisions(application: Application, source: Source) -> tuple[str, ...]:
     """Texts that tell what runs or was asked for, the most telling first, each once.
 
@@ -31,7 +36,7 @@ def running_revisions(application: Application, source: Source) -> tuple[str, ..
     3. What the last successful full sync deployed from this source.
 
     On a native source Argo CD records digests, not the tag that a range resolved to. They are given too: a
-    digest that is known to belong to a tag names it, and to anybody else it reads as no version.
+    digest that is known to belong to a tag names it, and to anybody else it is no version (`is_digest`).
     """
     here = SourceRevision.of(source)
     texts = _exact(source.target_revision or "")
@@ -51,7 +56,7 @@ def _exact(text: str) -> tuple[str, ...]:
     if not text or is_range(text):
         return ()
     tag, _, digest = text.partition("@")
-    return (tag, digest) if _DIGEST.fullmatch(digest) else (text,)
+    return (tag, digest) if is_digest(digest) else (text,)
 
 
 def _at(values: tuple[_T, ...], index: int) -> _T | None:

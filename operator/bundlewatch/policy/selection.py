@@ -247,8 +247,8 @@ class Selection:
         shown: dict[str, None] = {chosen.tag: None} if chosen is not None else {}
         self._add(shown, list(rejected)[: count // 2], count)
         self._add(shown, [tag for _, tag in ranking.ineligible[:_NEWER_SHOWN]], count)
-        # Enough of them to fill the rest even when the first are shown already.
-        self._add(shown, [tag for _, tag in ranking.eligible[: -2 * count - 1 : -1]], count)
+        self._add(shown, (tag for _, tag in reversed(ranking.eligible) if tag not in rejected), count)
+        self._add(shown, rejected, count)
         self._add(shown, [tag for _, tag in ranking.ineligible], count)
         self._add(shown, ranking.plain, count)
         verdicts = [self.verdict_of(tag, chosen=chosen, rejected=rejected) for tag in shown]

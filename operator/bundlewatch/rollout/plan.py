@@ -1,7 +1,7 @@
 """What to do with each target now: move it, leave it, or leave it alone because somebody else decided.
 
-Rules, in this order: what is already there is kept; what Argo CD could not deploy is not written; a person's
-later decision is respected until they say otherwise; nothing is moved below what runs there, nor where it
+Rules, in this order: what is already there is kept; a person's later decision is respected until they say
+otherwise; what Argo CD could not deploy is not written; nothing is moved below what runs there, nor where it
 cannot be told what runs, except by an explicit pin; the rest is moved.
 """
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 from bundlewatch.api.v1alpha1 import ApplicationStatus
 from bundlewatch.argocd.ownership import maker_of, warning
 from bundlewatch.argocd.patch import FIELD_MANAGER
-from bundlewatch.argocd.running import running_revisions
+from bundlewatch.argocd.running import is_digest, running_revisions
 from bundlewatch.argocd.spelling import Problem, preflight, tag_of, target_revision
 from bundlewatch.policy.version import Version, from_tag, parse_loose
 from bundlewatch.rollout.targets import Target
@@ -86,8 +86,8 @@ def floor_of(targets: Sequence[Target], *, read: Reader) -> Version | None:
 
 def runs(target: Target, *, read: Reader) -> Version | None:
     """The version that a target runs or was last asked to run; None: none that can be told."""
-    texts = running_revisions(target.application, target.source)
-    return next((version for text in texts if (version := read(tag_of(text))) is not None), None)
+    tags = (tag_of(text) for text in running_revisions(target.application, target.source) if not is_digest(text))
+    return next((version for tag in tags if (version := read(tag)) is not None), None)
 
 
 def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStatus | None, read: Reader) -> Step:
@@ -95,13 +95,14 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
     live = target.source.target_revision or ""
     if live == desired:
         return Step(target, Action.KEEP, desired)
-    problem = fits(choice, target)
-    if problem is not None:
-        return Step(target, Action.REFUSE, live, problem.message)
     if record is not None and record.target and live != record.target:
         manager = target.application.target_revision_managers.get(target.source.index)
         if manager is not None and manager.name != FIELD_MANAGER:
+            # Before all else that stops a move: a step that wants what is live would make status forget the hold.
             return Step(target, Action.HOLD, record.target, _held(manager.name, target, record.target, watch))
+    problem = fits(choice, target)
+    if problem is not None:
+        return Step(target, Action.REFUSE, live, problem.message)
     if choice.pinned:
         return Step(target, Action.MOVE, desired)
     floor = runs(target, read=read)

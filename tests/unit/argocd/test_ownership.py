@@ -11,7 +11,7 @@ from bundlewatch.argocd.ownership import (
     Claim,
     Maker,
     MakerKind,
-    ignore_rule_yaml,
+    ignore_rule,
     maker_of,
     warning,
     winner,
@@ -91,37 +91,36 @@ def test_a_parent_lives_where_argo_cd_does() -> None:
     assert (found.namespace, found.name) == ("argocd", "apps")
 
 
-def rule(chosen: Application, *, index: int = 0, kind: MakerKind = MakerKind.APPLICATION_SET) -> str:
+def rule(chosen: Application, *, index: int = 0, kind: MakerKind = MakerKind.APPLICATION_SET) -> dict[str, Any]:
     maker = Maker(kind=kind, namespace="argocd", name="maker", certain=True)
-    return ignore_rule_yaml(chosen, chosen.sources[index], maker=maker)
+    return dict(ignore_rule(chosen, chosen.sources[index], maker=maker))
 
 
 def test_the_rule_for_an_application_set() -> None:
-    assert rule(application()) == (
-        "spec:\n  ignoreApplicationDifferences:\n  - name: shop\n    jsonPointers:\n    - /spec/source/targetRevision\n"
-    )
+    assert rule(application()) == {
+        "spec": {
+            "ignoreApplicationDifferences": [{"name": "shop", "jsonPointers": ["/spec/source/targetRevision"]}],
+        }
+    }
 
 
 def test_the_rule_for_a_parent_holds_in_its_syncs_too() -> None:
-    assert rule(application(), kind=MakerKind.PARENT_APPLICATION) == (
-        "spec:\n"
-        "  ignoreDifferences:\n"
-        "  - group: argoproj.io\n"
-        "    kind: Application\n"
-        "    name: shop\n"
-        "    namespace: argocd\n"
-        "    jsonPointers:\n"
-        "    - /spec/source/targetRevision\n"
-        "  syncPolicy:\n"
-        "    syncOptions:\n"
-        "    - RespectIgnoreDifferences=true\n"
-    )
+    ignored = {
+        "group": "argoproj.io",
+        "kind": "Application",
+        "name": "shop",
+        "namespace": "argocd",
+        "jsonPointers": ["/spec/source/targetRevision"],
+    }
+    assert rule(application(), kind=MakerKind.PARENT_APPLICATION) == {
+        "spec": {"ignoreDifferences": [ignored], "syncPolicy": {"syncOptions": ["RespectIgnoreDifferences=true"]}}
+    }
 
 
 def test_the_rule_for_one_of_several_sources_picks_it_by_what_it_is() -> None:
     several = application(HELM, {"repoURL": 'oci://r/"x"', "path": ".", "name": "web"})
 
-    by_chart, by_name = (yaml.safe_load(rule(several, index=index)) for index in (0, 1))
+    by_chart, by_name = (rule(several, index=index) for index in (0, 1))
 
     assert by_chart["spec"]["ignoreApplicationDifferences"][0]["jqPathExpressions"] == [
         '.spec.sources[] | select(.repoURL == "registry.example.com/shop" and .chart == "bundle") | .targetRevision'
@@ -152,4 +151,4 @@ def test_the_warning_is_one_line_that_ends_in_the_rule_to_paste(metadata: dict[s
     assert text.startswith(start)
     assert text.isprintable()
     pasted = text.partition(f"add to that {maker.kind}: ")[2]
-    assert yaml.safe_load(pasted) == yaml.safe_load(ignore_rule_yaml(chosen, chosen.sources[0], maker=maker))
+    assert yaml.safe_load(pasted) == ignore_rule(chosen, chosen.sources[0], maker=maker)

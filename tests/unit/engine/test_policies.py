@@ -1,0 +1,147 @@
+"""Whoever wants the same of the same tags shares the work, and what is remembered of it is bounded."""
+
+import weakref
+from typing import Any
+
+import pytest
+
+from bundlewatch.api.v1alpha1 import BundleWatch, Spec
+from bundlewatch.engine.policies import Judge, Policies
+from bundlewatch.policy.selection import Ranking
+from bundlewatch.policy.version import parse_loose
+
+MILLION = 1_000_000
+
+
+def spec(*, repository: str = "registry.example.com/shop/bundle", pin: str = "", **tags: Any) -> Spec:
+    wanted = {"repository": repository, "applications": [{"name": "shop"}], "tags": tags, "pin": pin}
+    return BundleWatch.parse({"metadata": {"name": "shop", "namespace": "argocd"}, "spec": wanted}).spec
+
+
+def listing(count: int) -> tuple[str, ...]:
+    """A listing of so many tags; that all of them are one makes it quick to judge."""
+    return ("1.0.0",) * count
+
+
+def judged(judge: Judge, tags: tuple[str, ...]) -> "weakref.ref[Ranking]":
+    """What a watch leaves behind that looked once: alive for as long as it is remembered."""
+    return weakref.ref(judge.memory.ranking(judge.policy, tags))
+
+
+def test_those_who_want_the_same_share_a_policy() -> None:
+    policies = Policies()
+    wanted: dict[str, Any] = {
+        "pattern": "^v(?P<version>.+)$",
+        "exclude": ["*-debug"],
+        "range": "~1.0",
+        "prereleases": True,
+    }
+
+    assert policies.of(spec(**wanted)) is policies.of(spec(repository="other.example.com/x", **wanted))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "best"),
+    [
+        pytest.param({"pattern": "^v"}, "v3.0.0", id="pattern"),
+        pytest.param({"exclude": ["v*"]}, "2.0.0", id="exclude"),
+        pytest.param({"range": "^1"}, "1.0.0", id="range"),
+        pytest.param({"prereleases": True}, "4.0.0-rc.1", id="prereleases"),
+        pytest.param({"pin": "1.0.0"}, "1.0.0", id="pin"),
+    ],
+)
+def test_those_who_want_something_else_get_their_own(wanted: dict[str, Any], best: str) -> None:
+    policies = Policies()
+    tags = ("1.0.0", "2.0.0", "v3.0.0", "4.0.0-rc.1")
+    plain, special = policies.of(spec()), policies.of(spec(**wanted))
+
+    choices = [next(judge.select(tags, floor=None).ranked).tag for judge in (plain, special)]
+
+    assert choices == ["v3.0.0", best]
+    assert special is not plain
+
+
+def test_each_who_shares_a_policy_keeps_their_own_floor() -> None:
+    judge = Policies().of(spec())
+    tags = ("1.0.0", "2.0.0")
+
+    behind, ahead = (judge.select(tags, floor=parse_loose(floor)) for floor in ("1.0.0", "2.0.0"))
+
+    assert [[candidate.tag for candidate in found.ranked] for found in (behind, ahead)] == [
+        ["2.0.0", "1.0.0"],
+        ["2.0.0"],
+    ]
+
+
+def test_a_listing_is_judged_once_however_many_look_at_it() -> None:
+    judge = Policies().of(spec())
+    tags = listing(3)
+    first = judged(judge, tags)
+
+    judge.select(tags, floor=None)
+    judge.select(tags, floor=parse_loose("1.0.0"))
+
+    assert first() is not None
+    assert judged(judge, tags)() is first()
+
+
+def test_a_new_listing_is_judged_anew() -> None:
+    judge = Policies().of(spec())
+    before = judge.select(("1.0.0",), floor=None)
+
+    after = judge.select(("1.0.0", "1.0.1"), floor=None)
+
+    assert [next(found.ranked).tag for found in (before, after)] == ["1.0.0", "1.0.1"]
+
+
+def test_another_policy_judges_the_same_listing_for_itself() -> None:
+    policies = Policies()
+    tags = ("1.0.0", "2.0.0")
+
+    one, two = (policies.of(spec(range=limits)).select(tags, floor=None) for limits in ("^1", "^2"))
+
+    assert [next(found.ranked).tag for found in (one, two)] == ["1.0.0", "2.0.0"]
+
+
+def test_of_too_many_tags_the_listing_that_was_asked_for_longest_ago_is_forgotten() -> None:
+    judge = Policies().of(spec())
+    used, old, new = (listing(count) for count in (MILLION - 1, MILLION, MILLION + 1))
+    kept, forgotten = judged(judge, used), judged(judge, old)
+    assert forgotten() is not None  # so many tags are remembered
+    judged(judge, used)
+
+    newest = judged(judge, new)
+
+    assert [ref() is not None for ref in (forgotten, kept, newest)] == [False, True, True]
+
+
+def test_what_was_forgotten_makes_room_for_more() -> None:
+    judge = Policies().of(spec())
+    for count in range(3):
+        judged(judge, listing(2 * MILLION - count))
+
+    last = [judged(judge, listing(count)) for count in (MILLION - 1, MILLION)]
+
+    assert all(ref() is not None for ref in last)
+
+
+def test_a_listing_larger_than_all_that_is_remembered_is_judged_once_all_the_same() -> None:
+    judge = Policies().of(spec())
+    tags = listing(2 * MILLION + 1)
+    first = judged(judge, tags)
+
+    assert first() is not None
+    assert judged(judge, tags)() is first()
+
+
+def test_of_too_many_policies_the_one_that_was_asked_for_longest_ago_is_forgotten() -> None:
+    policies = Policies()
+    first, second = policies.of(spec(pin="0")), policies.of(spec(pin="1"))
+    for number in range(2, 10_000):
+        policies.of(spec(pin=str(number)))
+    assert policies.of(spec(pin="0")) is first  # so many are remembered
+
+    policies.of(spec(pin="10000"))
+
+    assert policies.of(spec(pin="0")) is first
+    assert policies.of(spec(pin="1")) is not second

@@ -1,0 +1,367 @@
+"""Each target is moved, kept, held or refused, by rules in a fixed order, and what is not moved says why."""
+
+from typing import Any
+
+import pytest
+
+from bundlewatch.api.v1alpha1 import ApplicationStatus
+from bundlewatch.argocd.application import parse
+from bundlewatch.argocd.matching import kind_of
+from bundlewatch.policy.selection import Policy
+from bundlewatch.policy.version import from_tag, parse_loose
+from bundlewatch.rollout.plan import Action, Choice, Step, fits, floor_of, plan, runs
+from bundlewatch.rollout.targets import Target
+
+HELM = {"repoURL": "registry.example.com/shop", "chart": "bundle"}
+NATIVE = {"repoURL": "oci://registry.example.com/shop/bundle", "path": "."}
+DIGEST = "sha256:" + "1" * 64
+ANY = "(?P<version>[0-9]+)"
+
+
+def target(
+    live: str | None,
+    *,
+    source: dict[str, str] = HELM,
+    manager: str | None = None,
+    resolved: str = "",
+    deployed: str = "",
+    name: str = "shop",
+    **metadata: Any,
+) -> Target:
+    """A target whose target revision is `live`, as `manager` wrote it; Argo CD made `resolved` of it, and has
+    `deployed` as the last one that went well.
+    """
+    wanted = source | ({} if live is None else {"targetRevision": live})
+    managed: dict[str, Any] = {
+        "manager": manager,
+        "operation": "Update",
+        "fieldsV1": {"f:spec": {"f:source": {"f:targetRevision": {}}}},
+    }
+    status = {
+        "sync": {"status": "Synced", "revision": resolved, "comparedTo": {"source": wanted}},
+        "history": [{"source": source | {"targetRevision": deployed}, "revision": deployed}] if deployed else [],
+    }
+    application = parse(
+        {
+            "metadata": {
+                "namespace": "argocd",
+                "name": name,
+                "managedFields": [] if manager is None else [managed],
+                **metadata,
+            },
+            "spec": {"source": wanted},
+            "status": status,
+        }
+    )
+    (found,) = application.sources
+    kind = kind_of(found)
+    assert kind is not None
+    return Target(application, found, kind)
+
+
+def policy(pattern: str | None = None) -> Policy:
+    return Policy.compile(pattern=pattern, exclude=(), range=None, prereleases=False, pin=None)
+
+
+def choice(tag: str = "1.1.0", *, pinned: bool = False, chart: str = "bundle", legacy_layer: bool = False) -> Choice:
+    return Choice(
+        tag=tag, version=parse_loose(from_tag(tag)), chart_name=chart, legacy_layer=legacy_layer, pinned=pinned
+    )
+
+
+def step(
+    chosen: Choice, aim: Target, *, wanted: str | None = None, released: bool = False, pattern: str | None = None
+) -> Step:
+    """`wanted`: the target revision that status says we wanted there."""
+    records = {} if wanted is None else {aim.key: ApplicationStatus(name=aim.application.name, source=0, target=wanted)}
+    (found,) = plan(chosen, [aim], watch="shop", records=records, released=released, read=policy(pattern).read)
+    assert found.target is aim
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tag", "aim", "desired"),
+    [
+        pytest.param("1.1.0", target("1.0.0"), "1.1.0", id="something older runs"),
+        pytest.param("1.1.0_b", target("1.0.0"), "1.1.0+b", id="a Helm source takes a version"),
+        pytest.param("1.1.0_b", target("1.0.0", source=NATIVE), "1.1.0_b", id="a native source takes the tag"),
+        pytest.param("1.1.0", target(None), "1.1.0", id="nothing was ever asked for"),
+        pytest.param("1.1.0", target("1.0.0-rc.1"), "1.1.0", id="a prerelease runs"),
+        pytest.param("1.1.0", target("~1.0", resolved="1.0.7"), "1.1.0", id="a range runs something older"),
+        pytest.param("1.1.0", target("~1.1", resolved="1.1.0"), "1.1.0", id="a range runs the same"),
+        pytest.param("1.1.0", target("^1"), "1.1.0", id="a range that was never resolved"),
+        pytest.param("1.1.0_b", target("1.1.0+a"), "1.1.0+b", id="build metadata makes nothing older"),
+    ],
+)
+def test_what_runs_something_older_is_moved(tag: str, aim: Target, desired: str) -> None:
+    found = step(choice(tag), aim)
+
+    assert (found.action, found.desired, found.message) == (Action.MOVE, desired, "")
+
+
+@pytest.mark.parametrize(
+    ("tag", "aim"),
+    [
+        pytest.param("1.1.0", target("1.1.0"), id="the same text"),
+        pytest.param("1.1.0_b", target("1.1.0+b"), id="as a Helm source spells it"),
+        pytest.param("1.1.0_b", target("1.1.0_b", source=NATIVE), id="as a native source spells it"),
+    ],
+)
+def test_what_is_already_there_is_kept(tag: str, aim: Target) -> None:
+    found = step(choice(tag), aim)
+
+    assert (found.action, found.desired, found.message) == (Action.KEEP, aim.source.target_revision, "")
+
+
+@pytest.mark.parametrize(
+    ("aim", "message"),
+    [
+        pytest.param(target("1.2.0"), "runs 1.2.0, which is newer than 1.1.0", id="by what was asked for"),
+        pytest.param(target("^1", resolved="1.9.9"), "runs 1.9.9, which is newer than 1.1.0", id="by its range"),
+        pytest.param(target("^1", deployed="1.9.9"), "runs 1.9.9, which is newer than 1.1.0", id="by its history"),
+    ],
+)
+def test_nothing_is_moved_below_what_runs(aim: Target, message: str) -> None:
+    found = step(choice(), aim)
+
+    assert (found.action, found.desired, found.message) == (Action.KEEP, aim.source.target_revision, message)
+
+
+@pytest.mark.parametrize(
+    "aim",
+    [
+        pytest.param(target("1.2.0"), id="something newer runs"),
+        pytest.param(target("latest", source=NATIVE, resolved=DIGEST), id="nobody can tell what runs"),
+    ],
+)
+def test_a_pin_moves_down_and_where_nobody_can_tell(aim: Target) -> None:
+    found = step(choice(pinned=True), aim)
+
+    assert (found.action, found.desired) == (Action.MOVE, "1.1.0")
+
+
+@pytest.mark.parametrize(
+    ("aim", "live"),
+    [
+        pytest.param(target("latest", source=NATIVE, resolved=DIGEST), "latest", id="a tag that is no version"),
+        pytest.param(
+            target("1.*", source=NATIVE, resolved=DIGEST), "1.*", id="a range of which only a digest is known"
+        ),
+        pytest.param(target(DIGEST, source=NATIVE), DIGEST, id="a digest"),
+    ],
+)
+@pytest.mark.parametrize("pattern", [None, pytest.param(ANY, id="a pattern that finds a number in any text")])
+def test_where_nobody_can_tell_what_runs_nothing_is_moved(aim: Target, live: str, pattern: str | None) -> None:
+    found = step(choice(), aim, pattern=pattern)
+
+    assert (found.action, found.desired) == (Action.REFUSE, live)
+    assert found.message == (
+        f"targetRevision '{live}' is no version, so it cannot be told whether 1.1.0 is newer than what runs; "
+        "set targetRevision to a version once, or set spec.pin to 1.1.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "aim", "message"),
+    [
+        pytest.param(
+            choice(chart="shop"),
+            target("1.0.0"),
+            "the chart is named 'shop', but its repository ends in 'bundle', and Argo CD looks for a directory of that "
+            "name in the archive: publish with `werf bundle publish --helm-compatible-chart`, or set `name: bundle` in "
+            "Chart.yaml",
+            id="a chart of another name",
+        ),
+        pytest.param(
+            choice("release-1"),
+            target("1.0.0"),
+            "tag 'release-1' is no version, and Helm, which Argo CD runs for this source, takes only versions: "
+            "publish under one, as `werf bundle publish --tag 1.2.3` and `helm push` do",
+            id="a tag that is no version",
+        ),
+        pytest.param(
+            choice(legacy_layer=True),
+            target("1.0.0", source=NATIVE),
+            "the chart's layer has the type application/tar+gzip, as werf writes it, which Argo CD refuses in an "
+            "oci:// source: use a Helm source, `repoURL: registry.example.com/shop` (without oci://) and "
+            "`chart: bundle`, and publish with `werf bundle publish --helm-compatible-chart`",
+            id="a layer that a native source cannot take",
+        ),
+    ],
+)
+def test_what_argo_cd_could_not_deploy_is_not_written(chosen: Choice, aim: Target, message: str) -> None:
+    found = step(chosen, aim)
+
+    assert (found.action, found.desired, found.message) == (Action.REFUSE, "1.0.0", message)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "aim"),
+    [
+        pytest.param(choice(chart="shop"), target("1.0.0", source=NATIVE), id="a native source does not mind the name"),
+        pytest.param(choice("release-1"), target("1.0.0", source=NATIVE), id="nor a tag that is no version"),
+        pytest.param(choice(legacy_layer=True), target("1.0.0"), id="a Helm source takes werf's layer"),
+        pytest.param(choice("v1.1"), target("1.0.0"), id="and a version as Helm takes it"),
+    ],
+)
+def test_a_bundle_fits_a_source_that_can_take_it(chosen: Choice, aim: Target) -> None:
+    assert fits(chosen, aim) is None
+
+
+HELD = (
+    "kubectl-edit set targetRevision to 1.0.0 after BundleWatch had set 1.0.5, so it is left alone; "
+    'to go on: kubectl annotate bundlewatch shop --overwrite bundlewatch.dev/resume="$(date)"'
+)
+
+
+def test_a_persons_later_decision_is_respected() -> None:
+    found = step(choice(), target("1.0.0", manager="kubectl-edit"), wanted="1.0.5")
+
+    assert (found.action, found.desired, found.message) == (Action.HOLD, "1.0.5", HELD)
+
+
+@pytest.mark.parametrize(
+    ("live", "manager", "message"),
+    [
+        pytest.param("1.0.0", "", "somebody set targetRevision to 1.0.0 after ", id="a writer without a name"),
+        pytest.param(None, "kubectl", "kubectl set targetRevision to nothing after ", id="who took it away"),
+    ],
+)
+def test_a_hold_says_what_is_known_of_who_did_what(live: str | None, manager: str, message: str) -> None:
+    found = step(choice(), target(live, manager=manager), wanted="1.0.5")
+
+    assert found.message.startswith(message)
+
+
+def test_a_hold_names_the_maker_that_puts_it_back_and_the_rule_to_paste() -> None:
+    owner = {"kind": "ApplicationSet", "name": "shops", "controller": True}
+
+    found = step(choice(), target("1.0.0", manager="argocd", ownerReferences=[owner]), wanted="1.0.5")
+
+    assert found.message == (
+        "argocd set targetRevision to 1.0.0 after BundleWatch had set 1.0.5, so it is left alone; "
+        "ApplicationSet argocd/shops owns Application argocd/shop and puts its targetRevision back; add to that "
+        "ApplicationSet: {spec: {ignoreApplicationDifferences: [{name: shop, "
+        "jsonPointers: [/spec/source/targetRevision]}]}}; "
+        'to go on: kubectl annotate bundlewatch shop --overwrite bundlewatch.dev/resume="$(date)"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("manager", "wanted", "released"),
+    [
+        pytest.param("kubectl", None, False, id="we never wanted anything there"),
+        pytest.param("kubectl", "1.0.0", False, id="it is what we wanted"),
+        pytest.param("bundlewatch", "1.0.5", False, id="we wrote it, and status was lost"),
+        pytest.param(None, "1.0.5", False, id="nobody is known to have written it"),
+        pytest.param("kubectl", "1.0.5", True, id="a person ended all holds"),
+    ],
+)
+def test_what_is_no_later_decision_of_another_holds_nothing(
+    manager: str | None, wanted: str | None, *, released: bool
+) -> None:
+    found = step(choice(), target("1.0.0", manager=manager), wanted=wanted, released=released)
+
+    assert (found.action, found.desired) == (Action.MOVE, "1.1.0")
+
+
+PERSON: dict[str, Any] = {"manager": "kubectl"}
+WE_WANTED: dict[str, Any] = {"wanted": "1.0.5"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "aim", "status", "action"),
+    [
+        pytest.param(choice(), target("1.1.0", **PERSON), WE_WANTED, Action.KEEP, id="there before held"),
+        pytest.param(choice(chart="shop"), target("1.1.0"), {}, Action.KEEP, id="there before unfit"),
+        pytest.param(choice(chart="shop"), target("1.0.0", **PERSON), WE_WANTED, Action.HOLD, id="held before unfit"),
+        pytest.param(choice(), target("2.0.0", **PERSON), WE_WANTED, Action.HOLD, id="held before newer"),
+        pytest.param(choice(), target("main", **PERSON), WE_WANTED, Action.HOLD, id="held before unreadable"),
+        pytest.param(choice(pinned=True), target("1.0.0", **PERSON), WE_WANTED, Action.HOLD, id="held before pinned"),
+        pytest.param(choice(chart="shop", pinned=True), target("1.0.0"), {}, Action.REFUSE, id="unfit before pinned"),
+        pytest.param(choice(chart="shop"), target("2.0.0"), {}, Action.REFUSE, id="unfit before newer"),
+    ],
+)
+def test_of_several_rules_the_first_decides(
+    chosen: Choice, aim: Target, status: dict[str, Any], action: Action
+) -> None:
+    assert step(chosen, aim, **status).action is action
+
+
+def test_every_target_gets_its_own_step() -> None:
+    behind, held, ahead = (
+        target("1.0.0", name="behind"),
+        target("1.0.0", name="held", manager="kubectl"),
+        target("2.0.0", name="ahead"),
+    )
+    records = {held.key: ApplicationStatus(name="held", source=0, target="1.0.5")}
+
+    steps = plan(choice(), [behind, held, ahead], watch="shop", records=records, released=False, read=policy().read)
+
+    assert [(found.target.application.name, found.action) for found in steps] == [
+        ("behind", Action.MOVE),
+        ("held", Action.HOLD),
+        ("ahead", Action.KEEP),
+    ]
+
+
+def test_of_several_sources_only_the_one_of_the_record_is_held() -> None:
+    body = {
+        "metadata": {
+            "namespace": "argocd",
+            "name": "shop",
+            "managedFields": [{"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:sources": {}}}}],
+        },
+        "spec": {"sources": [HELM | {"targetRevision": "1.0.0"}, HELM | {"targetRevision": "1.0.0"}]},
+    }
+    application = parse(body)
+    targets = [Target(application, source, kind) for source in application.sources if (kind := kind_of(source))]
+    records = {
+        ("shop", 0): ApplicationStatus(name="shop", source=0, target="1.0.0"),
+        ("shop", 1): ApplicationStatus(name="shop", source=1, target="1.0.5"),
+    }
+
+    steps = plan(choice(), targets, watch="shop", records=records, released=False, read=policy().read)
+
+    assert [found.action for found in steps] == [Action.MOVE, Action.HOLD]
+
+
+@pytest.mark.parametrize(
+    ("aim", "pattern", "version"),
+    [
+        pytest.param(target("1.1.0", resolved="1.0.0", deployed="1.0.0"), None, "1.1.0", id="what was asked for"),
+        pytest.param(target("~1", resolved="1.0.7", deployed="1.0.6"), None, "1.0.7", id="what a range came to"),
+        pytest.param(target("~1", deployed="1.0.6"), None, "1.0.6", id="what was deployed last"),
+        pytest.param(target("1.0.0+b"), None, "1.0.0+b", id="as a Helm source spells it"),
+        pytest.param(target("1.0.0_b", source=NATIVE), None, "1.0.0+b", id="as a native source spells it"),
+        pytest.param(target(f"1.0.0@{DIGEST}", source=NATIVE), None, "1.0.0", id="a tag with its digest"),
+        pytest.param(target("app-1.0.0", source=NATIVE), "^app-(?P<version>.+)$", "1.0.0", id="through the pattern"),
+        pytest.param(target("1.0.0"), "^app-(?P<version>.+)$", "1.0.0", id="beside the pattern"),
+        pytest.param(target(None), None, None, id="nothing"),
+        pytest.param(target("latest", source=NATIVE, resolved=DIGEST), None, None, id="no version"),
+        pytest.param(target("1.*", source=NATIVE, resolved=DIGEST), ANY, None, id="the 256 of a digest is no version"),
+    ],
+)
+def test_what_runs_is_what_was_asked_for_last_that_is_a_version(
+    aim: Target, pattern: str | None, version: str | None
+) -> None:
+    found = runs(aim, read=policy(pattern).read)
+
+    assert (None if found is None else str(found)) == version
+
+
+@pytest.mark.parametrize(
+    ("revisions", "floor"),
+    [
+        pytest.param(["1.2.0", "1.10.0", "1.9.0"], "1.2.0", id="the lowest"),
+        pytest.param(["1.2.0", "latest"], None, id="one cannot be told"),
+        pytest.param(["1.2.0", None], None, id="one never ran"),
+        pytest.param([], None, id="there is no target"),
+    ],
+)
+def test_the_floor_is_the_lowest_that_runs_and_none_where_one_cannot_be_told(
+    revisions: list[str | None], floor: str | None
+) -> None:
+    found = floor_of([target(live, source=NATIVE) for live in revisions], read=policy().read)
+
+    assert (None if found is None else str(found)) == floor
