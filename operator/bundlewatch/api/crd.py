@@ -28,7 +28,7 @@ _READY: Final = '.status.conditions[?(@.type=="Ready")].status'
 _COLUMNS: Final = (
     ("Application", "string", ".status.target", "The Applications that follow.", 0),
     ("Current", "string", ".status.current.version", "Version that they run.", 0),
-    ("Candidate", "string", ".status.candidate.version", "Version that they are on the way to.", 0),
+    ("Candidate", "string", ".status.candidate.version", "Version that is chosen for them.", 0),
     ("Ready", "string", _READY, "Whether all is as it should be.", 0),
     ("Status", "string", ".status.summary", "All of it in one sentence.", 0),
     ("Age", "date", ".metadata.creationTimestamp", "Time since the object was made.", 0),

@@ -77,7 +77,7 @@ class SecretReference:
     """A Secret in the BundleWatch's own namespace."""
 
     name: _ObjectName
-    """Name of the Secret. Example: regcred"""
+    """Name of the Secret."""
 
 
 _TRUST_OR_PLAIN: Final["rules.Rule[Access]"] = rules.Rule(
@@ -97,8 +97,8 @@ class Access:
     secret_ref: SecretReference | None = None
     """
     Secret with the registry's credentials, of type kubernetes.io/dockerconfigjson (what `kubectl create
-    secret docker-registry` makes) or kubernetes.io/basic-auth (keys username and password). Left out:
-    anonymous. Example: {name: regcred}
+    secret docker-registry` makes), kubernetes.io/dockercfg or kubernetes.io/basic-auth, or Opaque with the
+    keys username and password. Left out: anonymous. Example: {name: regcred}
     """
 
     ca_secret_ref: SecretReference | None = None

@@ -86,7 +86,7 @@ class ApplicationStatus:
     """Name of the Application."""
 
     source: _Source | None = None
-    """The source whose target revision follows: its name, or its position counted from 0."""
+    """The source whose target revision follows: its position, counted from 0."""
 
     current: _Revision | None = None
     """Target revision that the Application has now."""
@@ -100,7 +100,8 @@ class ApplicationStatus:
     phase: _Word | None = None
     """
     Where it is on the way to `target`: Waiting, Syncing, Progressing, Healthy, Degraded, Failed, Suspended or
-    OutOfSync.
+    OutOfSync; Held after somebody else changed it, Blocked where it must not be changed, or why it cannot be
+    followed at all, such as ApplicationNotFound.
     """
 
     since: _Time | None = None
@@ -121,7 +122,7 @@ class Verdict:
     """The version it was read as; absent if it is none."""
 
     reason: _Word
-    """The verdict as one CamelCase word: Chosen, Current, Superseded, OutOfRange, NotAChart and so on."""
+    """The verdict as one CamelCase word: Chosen, Superseded, OutOfRange, NotAChart and so on."""
 
     message: _Sentence | None = None
     """The verdict as a sentence."""
@@ -174,7 +175,10 @@ class Status:
     """The bundle that the Applications run."""
 
     candidate: Bundle | None = None
-    """The bundle that they are on the way to, or that they wait for; absent when there is nothing newer."""
+    """
+    The bundle that is chosen: the best one that may be taken. The Applications are on the way to it, wait
+    for it, or run it already.
+    """
 
     applications: Annotated[
         tuple[ApplicationStatus, ...],
@@ -192,10 +196,13 @@ class Status:
     """The ten last moves, newest first."""
 
     last_handled_reconcile_at: _Token | None = None
-    """Value of the annotation bundlewatch.dev/reconcile that was last acted on."""
+    """
+    Value of the annotation bundlewatch.dev/reconcile or reconcile.fluxcd.io/requestedAt that was last acted on;
+    with both, the two values and a space between them; a hash of a value that is long or not printable.
+    """
 
     last_handled_resume_at: _Token | None = None
-    """Value of the annotation bundlewatch.dev/resume that was last acted on."""
+    """Value of the annotation bundlewatch.dev/resume that was last acted on, or its hash."""
 
     @classmethod
     def parse(cls, body: object) -> "Status":
