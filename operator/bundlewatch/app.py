@@ -27,7 +27,7 @@ from bundlewatch.engine.listing import Listings
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
-from bundlewatch.engine.table import Table, Unreadable
+from bundlewatch.engine.table import Name, Table, Unreadable
 from bundlewatch.errors import BundleWatchError, InvalidSpec
 from bundlewatch.observe import probes
 from bundlewatch.registry.client import HostLimits, RegistryClient, Timeouts
@@ -105,7 +105,10 @@ def build_engine(settings: Settings, *, cluster: KubernetesClient, registry: Reg
     def seen(application: Application) -> None:
         engine.application_seen(application)
 
-    applications = LiveApplications(cluster=cluster, table=table, seen=seen)
+    def gone(name: Name, uid: str) -> None:
+        engine.application_gone(name, uid=uid)
+
+    applications = LiveApplications(cluster=cluster, table=table, seen=seen, gone=gone)
     passes = Passes(
         cluster=cluster,
         table=table,

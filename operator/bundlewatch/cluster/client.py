@@ -77,6 +77,10 @@ class Login:
         return f"Login(server={self.server!r})"
 
 
+class Forbidden(ClusterUnavailable):
+    """403: RBAC or an admission webhook says no to this one call; both are mended without a restart of ours."""
+
+
 class KubernetesClient:
     """One connection pool to one API server. Open it with `connect`; it closes with the block."""
 
@@ -153,7 +157,7 @@ class KubernetesClient:
         """A Secret as JSON. Raises SecretNotFound when it is not there or not ours to read."""
         try:
             return await self._call("GET", SECRETS.path(namespace, name))
-        except (ObjectGone, _Forbidden) as error:
+        except (ObjectGone, Forbidden) as error:
             raise SecretNotFound(
                 f"Secret {namespace}/{name} does not exist or may not be read; create it in the namespace of "
                 "the BundleWatch, or correct the name in spec.access"
@@ -238,10 +242,6 @@ class KubernetesClient:
         return answer
 
 
-class _Forbidden(ClusterUnavailable):
-    """403: RBAC, which is mended without a restart of ours."""
-
-
 def _translated(what: str, status: int, raw: bytes) -> Exception:
     message = _message(raw)
     if status == 404:
@@ -249,7 +249,7 @@ def _translated(what: str, status: int, raw: bytes) -> Exception:
     if status in {409, 422}:
         return ObjectChanged(f"{what}: {message}")
     if status == 403:
-        return _Forbidden(f"the Kubernetes API refused {what}: {message}; check the operator's RBAC in deploy/")
+        return Forbidden(f"the Kubernetes API refused {what}: {message}; check the operator's RBAC in deploy/")
     return ClusterUnavailable(f"the Kubernetes API answered {what} with {status}: {message}")
 
 

@@ -11,19 +11,27 @@ from typing import Any
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application, parse
 from bundlewatch.engine.ports import Cluster
-from bundlewatch.engine.table import Table
+from bundlewatch.engine.table import Name, Table
 from bundlewatch.errors import ObjectGone
 
 logger = logging.getLogger(__name__)
 
 
 class LiveApplications:
-    """`seen` is told every newer version, so that all whom it concerns look again."""
+    """`seen` is told every newer version, `gone` that there is none, so that all whom it concerns look again."""
 
-    def __init__(self, *, cluster: Cluster, table: Table, seen: Callable[[Application], None]) -> None:
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        table: Table,
+        seen: Callable[[Application], None],
+        gone: Callable[[Name, str], None],
+    ) -> None:
         self._cluster = cluster
         self._table = table
         self._seen = seen
+        self._gone = gone
 
     def named(self, namespace: str) -> Mapping[str, Application]:
         return self._table.applications_in(namespace)
@@ -35,7 +43,9 @@ class LiveApplications:
         """Write, or raise ObjectChanged or ObjectGone: then nothing was written."""
         answer = await self._cluster.patch_application(application.namespace, application.name, operations)
         written = parse(answer)
-        self._seen(written)
+        known = self._table.applications.get((application.namespace, application.name))
+        if known is not None and known.uid == written.uid:  # else it was deleted before its answer came
+            self._seen(written)
         return written
 
     async def reread(self, application: Application) -> Application | None:
@@ -43,7 +53,7 @@ class LiveApplications:
         try:
             answer = await self._cluster.read_application(application.namespace, application.name)
         except ObjectGone:
-            self._table.drop_application((application.namespace, application.name), uid=application.uid)
+            self._gone((application.namespace, application.name), application.uid)
             return None
         found = parse(answer)
         self._seen(found)

@@ -15,15 +15,17 @@ from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application, relevant_change
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
 from bundlewatch.cluster.watch import Event, Gone, Relisted, Seen
+from bundlewatch.engine.defects import Defects
 from bundlewatch.engine.lanes import Lanes
 from bundlewatch.engine.listing import Listings, Route
-from bundlewatch.engine.passes import Passes
+from bundlewatch.engine.passes import Next, Passes
 from bundlewatch.engine.ports import Cluster
 from bundlewatch.engine.schedule import Schedule, backoff_s, next_interval_s, stable_fraction
 from bundlewatch.engine.table import Name, Table, Unreadable
 from bundlewatch.errors import (
     AccessDenied,
     BundleWatchError,
+    InternalError,
     InvalidSecret,
     Mistake,
     RateLimited,
@@ -82,6 +84,8 @@ class Engine:
         self._routes: dict[Name, Route] = {}
         self._polled: dict[Route, _Polled] = {}
         self._failures: dict[Name, int] = {}
+        self._parting: set[str] = set()
+        self._defects = Defects()
         self._due: Schedule[Route] = Schedule()
         self._later: Schedule[Name] = Schedule()
         self._sweep_at = clock() + _SWEEP_S
@@ -90,6 +94,7 @@ class Engine:
         self._beat = clock()
         self._polls: Lanes[Route] = Lanes(self._poll, width=_POLLS_PER_HOST)
         self._passes: Lanes[Name] = Lanes(self._pass, width=_PASSES_PER_HOST)
+        self._sweeps: Lanes[str] = Lanes(self._sweep, width=1)
 
     def healthy(self) -> str | None:
         """None, or what is wrong: the loop has not turned for a while."""
@@ -112,12 +117,13 @@ class Engine:
                 self._mark(name)
             if now >= self._sweep_at:
                 self._sweep_at = now + _SWEEP_S
-                await self._sweep()
+                self._sweeps.submit("sweep", lane="")  # beside us: a slow API server holds up no listing
             await self._sleep_until(self._due.next_due(), self._later.next_due(), self._sweep_at)
 
     async def close(self, *, grace_s: float) -> None:
         """End all work: listings at once, passes after they had `grace_s` to finish what they began to write."""
         await self._polls.close(grace_s=0)
+        await self._sweeps.close(grace_s=0)
         await self._passes.close(grace_s=grace_s)
         await self._listings.close()
 
@@ -131,7 +137,7 @@ class Engine:
             case Seen(resource=resource, object=Application() as application) if resource == APPLICATIONS:
                 self.application_seen(application)
             case Gone(resource=resource, object=Application() as application) if resource == APPLICATIONS:
-                self._application_gone((application.namespace, application.name), uid=application.uid)
+                self.application_gone((application.namespace, application.name), uid=application.uid)
             case Relisted():
                 self._sweep_soon()
             case _:
@@ -145,7 +151,7 @@ class Engine:
         if known is not None and known.labels != application.labels:
             self._mark_all(self._table.concerned(known))
 
-    def _application_gone(self, name: Name, *, uid: str) -> None:
+    def application_gone(self, name: Name, *, uid: str) -> None:
         known = self._table.applications.get(name)
         if known is not None and self._table.drop_application(name, uid=uid):
             self._mark_all(self._table.concerned(known))
@@ -159,6 +165,8 @@ class Engine:
         if listed and same:
             self._sweep_soon()  # a list while we know objects: what was deleted meanwhile was not told
         if watch.deleting:
+            # Somebody's finalizer may keep it for long: it is seen, and no longer served.
+            self._parting.add(watch.uid)
             self._watch_gone(name, uid=watch.uid)
         elif not same or known is None or known.generation != watch.generation:
             self._admit(watch, rivals=(known, watch))
@@ -246,24 +254,30 @@ class Engine:
             return
         interval_s = self._interval_s(route)
         began = self._clock()
+        trouble: BundleWatchError | None = None
         try:
             await self._listings.refresh(
                 route, fresh_since=max(began - interval_s / 2, polled.wanted_since), asked_at=polled.asked_at
             )
         except BundleWatchError as error:
+            trouble = error
+        except Exception as error:  # noqa: BLE001 - any may be; none may end the polling of a repository
+            trouble = self._defects.tell(error, work=f"listing {route}")
+        if trouble is not None:
             polled.failures += 1
             polled.wanted_since = max(polled.wanted_since, began)
-            # The same kind of fault in other words is no news: status is written once a change, not once a try.
-            if isinstance(error, Mistake) or type(error) is not type(polled.trouble):
-                polled.trouble = error
-                logger.warning("%s", error, extra={"repository": str(route), "reason": error.reason})
-            pause_s = _pause_s(error, failures=polled.failures, interval_s=interval_s, key=str(route))
+            if _is_news(trouble, known=polled.trouble):
+                polled.trouble = trouble
+                logger.warning("%s", trouble, extra={"repository": str(route), "reason": trouble.reason})
+            pause_s = _pause_s(trouble, failures=polled.failures, interval_s=interval_s, key=str(route))
         else:
             polled.failures, polled.trouble = 0, None
             polled.turn += 1
             pause_s = next_interval_s(interval_s, key=str(route), turn=polled.turn)
         polled.answered_at = began
         if self._polled.get(route) is not polled:
+            if route not in self._polled:
+                self._listings.forget(route)  # the last user left while its Secret was being read
             return
         self._due.set_earlier(route, self._clock() + pause_s)
         self._wake.set()
@@ -273,12 +287,16 @@ class Engine:
     async def _pass(self, name: Name) -> None:
         route = self._routes.get(name)
         polled = self._polled.get(route) if route is not None else None
-        then = await self._work.once(
-            name,
-            route=route,
-            trouble=polled.trouble if polled is not None else None,
-            looked=polled is None or polled.answered_at >= polled.asked_at,
-        )
+        try:
+            then = await self._work.once(
+                name,
+                route=route,
+                trouble=polled.trouble if polled is not None else None,
+                looked=polled is None or polled.answered_at >= polled.asked_at,
+            )
+        except Exception as error:  # noqa: BLE001 - any may be; none may end the service of an object
+            self._defects.tell(error, work=f"a pass over {'/'.join(name)}")
+            then = Next(failed=True)
         if then.after_s is not None:
             self._later.set_earlier(name, self._clock() + then.after_s)
         if then.failed:
@@ -320,11 +338,14 @@ class Engine:
                 if self._clock() >= relist_at:
                     relist_at = self._clock() + _SWEEP_SOON_S
                     missing = frozenset().union(*[await self._uids(which) for which in _WATCHED])
-            except BundleWatchError as error:
-                logger.warning("%s", error)
+            except Exception as error:  # noqa: BLE001 - a defect here is no reason to end either
+                if isinstance(error, BundleWatchError):
+                    logger.warning("%s", error)
+                else:
+                    self._defects.tell(error, work="reading what there is in the cluster")
                 await asyncio.sleep(1)
                 continue
-            missing -= self._table.uids()
+            missing -= self._table.uids() | self._parting
             await asyncio.sleep(0.05 if missing else 0)
         self._synced = True
         logger.info(
@@ -337,22 +358,27 @@ class Engine:
         self._sweep_at = min(self._sweep_at, self._clock() + _SWEEP_SOON_S)
         self._wake.set()
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, _: str) -> None:
         """Forget objects that are gone: their deletion is not told when it fell into a gap of the watch."""
         known = self._table.uids()  # before listing: what appears meanwhile is not in this set
         try:
             listed = frozenset().union(*[await self._uids(which) for which in _WATCHED])
-        except BundleWatchError as error:
-            logger.warning("cannot look for objects deleted unseen, trying again: %s", error)
+        except Exception as error:  # noqa: BLE001 - any may be; none may end the sweeping
+            if isinstance(error, BundleWatchError):
+                logger.warning("cannot look for objects deleted unseen, trying again: %s", error)
+            else:
+                self._defects.tell(error, work="looking for objects deleted unseen")
             self._sweep_at = self._clock() + 10 * _SWEEP_SOON_S
+            self._wake.set()
             return
+        self._parting &= listed
         ghosts = known - listed
         for name, watch in tuple(self._table.watches.items()):
             if watch.uid in ghosts:
                 self._watch_gone(name, uid=watch.uid)
         for name, application in tuple(self._table.applications.items()):
             if application.uid in ghosts:
-                self._application_gone(name, uid=application.uid)
+                self.application_gone(name, uid=application.uid)
 
     async def _uids(self, resource: Resource) -> frozenset[str]:
         return await self._cluster.uids(resource, namespaces=self._namespaces)
@@ -369,6 +395,16 @@ class Engine:
 
 
 _WATCHED = (BUNDLE_WATCHES, APPLICATIONS)
+
+
+def _is_news(trouble: BundleWatchError, *, known: BundleWatchError | None) -> bool:
+    """Whether a failed listing is worth a line of log and a write of status: once a change, not once a try.
+
+    The same kind of fault in other words is none; of a mistake, and of a defect, the words are what matters.
+    """
+    if type(trouble) is not type(known):
+        return True
+    return isinstance(trouble, Mistake | InternalError) and str(trouble) != str(known)
 
 
 def _pause_s(error: BundleWatchError, *, failures: int, interval_s: float, key: str) -> float:

@@ -7,6 +7,7 @@ Times are seconds of the loop's monotonic clock.
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -150,7 +151,7 @@ class Listings:
         key = self._keys.get(route)
         if key is not None:
             shared = self._shared[key]
-            shared.inspected = {tag: (found, -1, 0.0) for tag, (found, _, _) in shared.inspected.items()}
+            shared.inspected = {tag: (found, -1, -math.inf) for tag, (found, _, _) in shared.inspected.items()}
 
     def forget(self, route: Route) -> None:
         """Nobody uses the route any more."""

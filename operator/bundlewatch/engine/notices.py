@@ -6,7 +6,6 @@ from bundlewatch.api.v1alpha1 import API_VERSION, KIND, Condition, Identity, Sta
 from bundlewatch.argocd.application import Application
 from bundlewatch.cluster.events import Notice, Subject
 from bundlewatch.engine.reconcile import Outcome
-from bundlewatch.rollout.plan import Action
 
 MOVED = "Moved"
 TARGET_REVISION_CHANGED = "TargetRevisionChanged"
@@ -18,7 +17,7 @@ def notices(watch: Identity, before: Status, after: Status, outcome: Outcome, *,
     subject = Subject(API_VERSION, KIND, watch.namespace, watch.name, watch.uid)
     for seen in outcome.seen:
         moved_from = seen.moved_from
-        if moved_from is None or seen.step.action is not Action.MOVE:
+        if moved_from is None:
             continue
         target, application = seen.step.desired, seen.step.target.application
         origin = f" from {moved_from}" if moved_from else ""

@@ -20,9 +20,9 @@ from bundlewatch.api.v1alpha1 import (
     Verdict,
 )
 from bundlewatch.argocd.health import Phase
-from bundlewatch.argocd.patch import FIELD_MANAGER
 from bundlewatch.argocd.spelling import tag_of
-from bundlewatch.engine.reconcile import Outcome, Seen, records_of
+from bundlewatch.engine.memory import HELD, records_of, standing
+from bundlewatch.engine.reconcile import Outcome, Seen
 from bundlewatch.errors import BundleWatchError
 from bundlewatch.policy.verdict import Verdict as PolicyVerdict
 from bundlewatch.policy.version import Version
@@ -32,7 +32,6 @@ from bundlewatch.rollout.targets import Unmet
 _NOT_YET = frozenset({Phase.WAITING, Phase.SYNCING, Phase.PROGRESSING, Phase.SUSPENDED, Phase.OUT_OF_SYNC})
 _BAD = frozenset({Phase.DEGRADED, Phase.FAILED})
 _DEPLOYED = frozenset({Phase.HEALTHY, Phase.PROGRESSING, Phase.DEGRADED, Phase.SUSPENDED})
-HELD = "Held"
 BLOCKED = "Blocked"
 
 
@@ -106,12 +105,11 @@ def _application(seen: Seen, watch: BundleWatch, *, now: str) -> ApplicationStat
     if step.action is Action.HOLD:
         phase, message = HELD, step.message
     elif step.action is Action.REFUSE:
-        phase, message = BLOCKED, seen.problem or step.message
+        phase, message, wanted = BLOCKED, step.message, standing(target, watch)
     elif seen.problem is not None:
-        phase, message = Phase.WAITING, seen.problem
+        phase, message, wanted = Phase.WAITING, seen.problem.message, standing(target, watch)
     elif step.action is Action.KEEP and step.message:
         message = step.message
-        wanted = live
     deployed = live if seen.assessment.phase in _DEPLOYED else None
     known = record.current if record is not None else None
     current = deployed or known or (live if seen.moved_from is None else seen.moved_from)
@@ -123,7 +121,7 @@ def _application(seen: Seen, watch: BundleWatch, *, now: str) -> ApplicationStat
         source=target.source.index,
         current=current,
         previous=previous or None,
-        target=wanted,
+        target=wanted or None,
         phase=phase,
         message=message or None,
     )
@@ -200,12 +198,12 @@ def _verdict(verdict: PolicyVerdict) -> Verdict:
 
 
 def _history(outcome: Outcome, watch: BundleWatch, candidate: Bundle | None, *, now: str) -> tuple[HistoryEntry, ...]:
-    """The moves, newest first. A move made just before a crash is recognised by its field manager."""
-    moves = [(seen, before) for seen in outcome.seen if (before := _moved_from(seen, watch)) is not None]
+    """The moves, newest first."""
+    moves = [seen for seen in outcome.seen if seen.moved_from is not None]
     if not moves or candidate is None:
         return watch.status.history
-    names = sorted({seen.step.target.application.name for seen, _ in moves})
-    origins = sorted({before for _, before in moves if before})
+    names = sorted({seen.step.target.application.name for seen in moves})
+    origins = sorted({seen.moved_from for seen in moves if seen.moved_from})
     entry = HistoryEntry(
         tag=candidate.tag,
         digest=candidate.digest,
@@ -219,20 +217,6 @@ def _history(outcome: Outcome, watch: BundleWatch, candidate: Bundle | None, *, 
     return (entry, *watch.status.history)[:HISTORY_MAX]
 
 
-def _moved_from(seen: Seen, watch: BundleWatch) -> str | None:
-    if seen.moved_from is not None:
-        return seen.moved_from
-    target = seen.step.target
-    record = records_of(watch).get(target.key)
-    manager = target.application.target_revision_managers.get(target.source.index)
-    ours = manager is not None and manager.name == FIELD_MANAGER
-    if ours and record is not None and record.target != target.source.target_revision:
-        return record.target or ""
-    if ours and record is None and seen.step.action is Action.KEEP and not watch.status.history:
-        return ""
-    return None
-
-
 def _state(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State:
     """What it all comes to: the first of these that is true."""
     if outcome.problem is not None:
@@ -244,6 +228,9 @@ def _state(watch: BundleWatch, outcome: Outcome, applications: Sequence[Applicat
     wrong = next((unmet for unmet in outcome.unmet if not unmet.waits), None)
     if wrong is not None:
         return State.stalled(wrong.message, reason=wrong.reason)
+    for seen in outcome.seen:
+        if seen.problem is not None:
+            return _not_written(seen, seen.problem)
     for entry in applications:
         if entry.phase in {HELD, BLOCKED}:
             return State.stalled(f"{entry.name}: {entry.message}", reason=str(entry.phase))
@@ -256,6 +243,13 @@ def _state(watch: BundleWatch, outcome: Outcome, applications: Sequence[Applicat
             reason=Reason.NO_APPLICATION,
         )
     return _rollout(applications)
+
+
+def _not_written(seen: Seen, problem: BundleWatchError) -> State:
+    target = seen.step.target
+    origin = f" from {target.source.target_revision}" if target.source.target_revision else ""
+    message = f"{target.application.name} could not be moved{origin} to {seen.step.desired}: {problem.message}"
+    return State.retrying(message, reason=problem.reason)
 
 
 def _rollout(applications: Sequence[ApplicationStatus]) -> State:

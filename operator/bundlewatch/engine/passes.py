@@ -8,6 +8,7 @@ from datetime import datetime
 from bundlewatch.api.v1alpha1 import BundleWatch, Identity, Status
 from bundlewatch.cluster import events
 from bundlewatch.cluster.status import merge_patch
+from bundlewatch.engine.defects import Defects
 from bundlewatch.engine.listing import Route
 from bundlewatch.engine.notices import notices
 from bundlewatch.engine.outcome import status_of, status_of_mistake
@@ -15,7 +16,7 @@ from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.ports import Cluster, Json
 from bundlewatch.engine.reconcile import Outcome, World, reconcile
 from bundlewatch.engine.table import Name, Table, Unreadable
-from bundlewatch.errors import BundleWatchError, InternalError, Mistake, ObjectGone
+from bundlewatch.errors import BundleWatchError, Mistake, ObjectGone
 from bundlewatch.registry.reference import parse_repository
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Passes:
         self._now = now
         self._policies = policies
         self._instance = instance
+        self._defects = Defects()
 
     def route_of(self, watch: BundleWatch | Unreadable) -> Route | None:
         """How the watch reaches its repository; None: it is suspended, or its spec leads nowhere."""
@@ -81,21 +83,32 @@ class Passes:
             return Next()
         about = {"object": "/".join(name)}
         try:
-            outcome = await self._decide(watch, route=route, trouble=trouble)
-            now = rfc3339(self._now())
-            after = self._status(watch, outcome, now=now, looked=looked)
+            outcome, after = await self._find_out(watch, route=route, trouble=trouble, looked=looked)
             before = await self._write(watch, after)
         except ObjectGone:
-            self._table.drop_watch(name, uid=watch.uid)
-            return Next()
+            return Next()  # the watch tells so too, or the sweep finds out; then the engine lets go of all of it
         except BundleWatchError as error:
             logger.warning("status was not written, trying again: %s", error, extra=about)
             return Next(failed=True)
         if before is not None:
-            await self._tell(watch, before, after, outcome, now=now)
+            await self._tell(watch, before, after, outcome, now=rfc3339(self._now()))
         due = outcome.recheck_at
         after_s = max(1.0, (due - self._now()).total_seconds()) if due is not None else None
         return Next(failed=outcome.again, after_s=after_s)
+
+    async def _find_out(
+        self, watch: BundleWatch | Unreadable, *, route: Route | None, trouble: BundleWatchError | None, looked: bool
+    ) -> tuple[Outcome, Status]:
+        """Decide and carry out, and what there is to say of it; a defect of ours is said like any other fault."""
+        try:
+            outcome = await self._decide(watch, route=route, trouble=trouble)
+            return outcome, self._status(watch, outcome, now=rfc3339(self._now()), looked=looked)
+        except BundleWatchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - any may be; none may end the service of this object
+            problem = self._defects.tell(error, work=f"a pass over {watch}")
+            outcome = Outcome(problem=problem, unread=True, again=True)
+            return outcome, status_of_mistake(watch, problem, now=rfc3339(self._now()))
 
     async def _decide(
         self, watch: BundleWatch | Unreadable, *, route: Route | None, trouble: BundleWatchError | None
@@ -107,20 +120,7 @@ class Passes:
             parse_repository(watch.spec.repository)
         except Mistake as error:
             return Outcome(problem=error, unread=True)
-        try:
-            return await reconcile(
-                watch, policy=policy, route=route, trouble=trouble, world=self._world, now=self._now()
-            )
-        except BundleWatchError:
-            raise
-        except Exception as error:
-            logger.exception("a pass failed in a way nobody expected", extra={"object": str(watch)})
-            return Outcome(
-                policy=policy,
-                problem=InternalError(f"{type(error).__name__} in BundleWatch itself; its log has the details"),
-                unread=True,
-                again=True,
-            )
+        return await reconcile(watch, policy=policy, route=route, trouble=trouble, world=self._world, now=self._now())
 
     def _status(self, watch: BundleWatch | Unreadable, outcome: Outcome, *, now: str, looked: bool) -> Status:
         if isinstance(watch, Unreadable) or outcome.unread:
@@ -141,7 +141,9 @@ class Passes:
         if not patch:
             return None
         answer = await self._cluster.patch_watch_status(watch.namespace, watch.name, uid=watch.uid, status=patch)
-        self._table.put_watch(self._read(answer))
+        known = self._table.watches.get((watch.namespace, watch.name))
+        if known is not None and known.uid == watch.uid:  # else it was deleted before its answer came
+            self._table.put_watch(self._read(answer))
         return before
 
     async def _tell(self, watch: Identity, before: Status, after: Status, outcome: Outcome, *, now: str) -> None:

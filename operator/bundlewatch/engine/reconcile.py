@@ -9,20 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from bundlewatch.api import annotations
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.health import Assessment, assess
 from bundlewatch.argocd.patch import FIELD_MANAGER, target_revision_patch
 from bundlewatch.bundle.chart import LEGACY_LAYER, NotAChart
 from bundlewatch.bundle.inspection import Inspected
+from bundlewatch.cluster.client import Forbidden
 from bundlewatch.engine.listing import Listing, Route
+from bundlewatch.engine.memory import HELD, moved_untold, records_of, resumed, standing
 from bundlewatch.engine.policies import Judge
-from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone
+from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone, Refused
 from bundlewatch.policy.selection import Candidate, Selection
 from bundlewatch.policy.verdict import Reason, Verdict
 from bundlewatch.policy.version import Version, from_tag, parse_loose
-from bundlewatch.rollout.plan import Action, Choice, Reader, Records, Step, fits, floor_of, plan
+from bundlewatch.rollout.plan import Action, Choice, Reader, Step, fits, floor_of, plan
 from bundlewatch.rollout.targets import Target, Unmet, find_targets
 
 _LOOKS = 64  # how many tags of a pass are looked at before we ask for a narrower pattern
@@ -74,9 +75,9 @@ class Seen:
     step: Step
     assessment: Assessment
     moved_from: str | None = None
-    """Its target revision before this pass moved it; None: this pass did not."""
+    """Its target revision before we moved it, now or in a pass that could not tell of it; None: we did not."""
 
-    problem: str | None = None
+    problem: BundleWatchError | None = None
     """Why the write that was wanted did not happen."""
 
 
@@ -136,12 +137,16 @@ async def reconcile(
         if choice is None:
             outcome.seen = tuple(_observed(target, watch, now=now) for target in targets)
             return outcome
-        steps = await _carry_out(choice, targets, watch=watch, world=world, read=policy.read)
+    except ObjectGone:
+        raise  # the watch has left its repository meanwhile: whatever this pass found is of no use
     except BundleWatchError as error:
         outcome.problem, outcome.again = error, error.retry
         outcome.seen = tuple(_observed(target, watch, now=now) for target in targets)
         return outcome
-    outcome.seen = tuple(_assessed(step, outcome.chosen, now=now) for step in steps)
+    steps = await _carry_out(choice, targets, watch=watch, world=world, read=policy.read)
+    if len(steps) < len(targets):
+        _, outcome.unmet = _targets(watch, world)
+    outcome.seen = tuple(_assessed(step, outcome.chosen, watch=watch, now=now) for step in steps)
     outcome.again = any(seen.problem is not None for seen in outcome.seen)
     return outcome
 
@@ -191,24 +196,46 @@ async def _inspect_best(
 class _Done:
     step: Step
     moved_from: str | None = None
-    problem: str | None = None
+    problem: BundleWatchError | None = None
 
 
 async def _carry_out(
     choice: Choice, targets: Sequence[Target], *, watch: BundleWatch, world: World, read: Reader
 ) -> list[_Done]:
+    """What became of each target; one that is not ours to move any more is left out.
+
+    A write that fails takes nothing from those before it, and nothing from those after it unless the API server
+    does not answer at all: then the others need not wait for its deadline one by one.
+    """
+
     def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
         return plan(choice, anew, watch=watch.name, records=records_of(watch), released=resumed(watch), read=read)
 
-    return [await _write(step, watch=watch, world=world, decide=decide) for step in decide(targets)]
+    results: list[_Done] = []
+    silence: BundleWatchError | None = None
+    for step in decide(targets):
+        if silence is not None and step.action is Action.MOVE:
+            results.append(_Done(step, problem=silence))
+            continue
+        try:
+            done = await _write(step, watch=watch, world=world, decide=decide)
+        except BundleWatchError as error:
+            done = _Done(step, problem=error)
+            silence = None if isinstance(error, Forbidden) else error
+        if done is not None:
+            results.append(done)
+    return results
 
 
 async def _write(
     step: Step, *, watch: BundleWatch, world: World, decide: Callable[[Sequence[Target]], tuple[Step, ...]]
-) -> _Done:
-    """Carry out one step. Between our look and our write anything may have happened: the patch tests what the
-    decision rested on, and when a test fails we look again and decide again.
+) -> _Done | None:
+    """Carry out one step; None: the target is not ours to move any more.
+
+    Between our look and our write anything may have happened: the patch tests what the decision rested on, and
+    when a test fails we look again and decide again.
     """
+    refused: Refused | None = None
     for _ in range(_ATTEMPTS):
         if step.action is not Action.MOVE:
             return _Done(step)
@@ -217,17 +244,25 @@ async def _write(
             written = await world.applications.patch(
                 application, target_revision_patch(application, source, to=step.desired)
             )
-        except ObjectChanged:
+        except Refused as error:
+            refused = error
             target = await _look_again(step.target, watch=watch, world=world)
             if target is None:
-                return _Done(replace(step, action=Action.REFUSE), problem="it is not ours to move any more")
+                return None
             (step,) = decide([target])
             continue
-        except ObjectGone:
-            return _Done(replace(step, action=Action.REFUSE), problem="it was deleted")
         now = replace(step.target, application=written, source=written.sources[source.index])
         return _Done(replace(step, target=now), moved_from=source.target_revision or "")
-    return _Done(step, problem="somebody else changes it faster than we can decide; trying again later")
+    if step.action is not Action.MOVE:
+        return _Done(step)
+    # The API server tells a failed test and a change that its own rules refuse by the same status code.
+    return _Done(
+        step,
+        problem=ObjectChanged(
+            "somebody else changes it faster than we can decide, or the API server does not allow the change "
+            f"({refused}); trying again later"
+        ),
+    )
 
 
 async def _look_again(target: Target, *, watch: BundleWatch, world: World) -> Target | None:
@@ -237,20 +272,25 @@ async def _look_again(target: Target, *, watch: BundleWatch, world: World) -> Ta
     return next((found for found in targets if found.key == target.key), None)
 
 
-def _assessed(done: _Done, chosen: Chosen | None, *, now: datetime) -> Seen:
+def _assessed(done: _Done, chosen: Chosen | None, *, watch: BundleWatch, now: datetime) -> Seen:
     target = done.step.target
     digest = chosen.digest if chosen is not None and done.step.desired == target.source.target_revision else None
-    return Seen(done.step, _assess(target, digest, now=now), done.moved_from, done.problem)
+    moved_from = moved_untold(done.step, watch) if done.moved_from is None else done.moved_from
+    return Seen(done.step, _assess(target, digest, now=now), moved_from, done.problem)
 
 
 def _observed(target: Target, watch: BundleWatch, *, now: datetime) -> Seen:
-    """A target when nothing is decided: what status said we wanted stands."""
+    """A target when nothing is decided: what status said we wanted stands, and so does a hold."""
     live = target.source.target_revision or ""
     record = records_of(watch).get(target.key)
+    wanted = standing(target, watch)
+    step = Step(target, Action.KEEP, wanted)
     digest = None
-    if watch.status.candidate is not None and record is not None and record.target == live:
+    if record is not None and wanted != live and record.phase == HELD:
+        step = Step(target, Action.HOLD, wanted, record.message or "")
+    elif watch.status.candidate is not None and wanted == live:
         digest = watch.status.candidate.digest
-    return Seen(Step(target, Action.KEEP, live), _assess(target, digest, now=now))
+    return Seen(step, _assess(target, digest, now=now))
 
 
 def _assess(target: Target, digest: str | None, *, now: datetime) -> Assessment:
@@ -262,21 +302,6 @@ def _assess(target: Target, digest: str | None, *, now: datetime) -> Assessment:
         digest=digest,
         patched_at=manager.time if manager is not None and manager.name == FIELD_MANAGER else None,
         now=now,
-    )
-
-
-def records_of(watch: BundleWatch) -> Records:
-    """What status says of each target, by Application name and source index."""
-    return {
-        (record.name, record.source): record for record in watch.status.applications if isinstance(record.source, int)
-    }
-
-
-def resumed(watch: BundleWatch) -> bool:
-    """Whether a person ended all holds: by the annotation, or by changing the spec since we last looked."""
-    asked = annotations.resume_requested(watch.annotations)
-    return (asked is not None and asked != watch.status.last_handled_resume_at) or (
-        watch.status.observed_generation is not None and watch.status.observed_generation != watch.generation
     )
 
 

@@ -1,0 +1,755 @@
+"""The engine from what the watch tells to what stands in the cluster, in virtual time."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bundlewatch.app import read_watch
+from bundlewatch.argocd.application import Application
+from bundlewatch.cluster.watch import Relisted
+from bundlewatch.engine.applications import LiveApplications
+from bundlewatch.engine.engine import Engine
+from bundlewatch.engine.listing import Listings
+from bundlewatch.engine.passes import Passes
+from bundlewatch.engine.policies import Policies
+from bundlewatch.engine.reconcile import World
+from bundlewatch.engine.table import Name, Table
+from bundlewatch.errors import AccessDenied, ClusterUnavailable, RateLimited, RegistryUnavailable
+from unit.engine.world import (
+    NAMESPACE,
+    NOW,
+    REPOSITORY,
+    ApiServer,
+    Registry,
+    at,
+    basic_auth,
+    in_virtual_time,
+)
+
+DOWN = RegistryUnavailable("registry.example.com does not answer")
+
+
+@dataclass(slots=True)
+class Setting:
+    """A cluster in which shop runs 1.0.0, a registry that has it, and an engine that is not running yet."""
+
+    server: ApiServer = field(default_factory=ApiServer)
+    registry: Registry = field(default_factory=Registry)
+    table: Table = field(default_factory=Table)
+    started: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.registry.publish("1.0.0")
+        self.started = self.clock()
+
+    @staticmethod
+    def clock() -> float:
+        return asyncio.get_running_loop().time()
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.clock() - self.started)
+
+    def build(self) -> Engine:
+        listings = Listings(registry=self.registry, cluster=self.server, clock=self.clock, timeout_s=300.0)
+
+        def seen(application: Application) -> None:
+            engine.application_seen(application)
+
+        def gone(name: Name, uid: str) -> None:
+            engine.application_gone(name, uid=uid)
+
+        applications = LiveApplications(cluster=self.server, table=self.table, seen=seen, gone=gone)
+        engine = Engine(
+            cluster=self.server,
+            listings=listings,
+            table=self.table,
+            passes=Passes(
+                cluster=self.server,
+                table=self.table,
+                world=World(applications=applications, bundles=listings),
+                policies=Policies(),
+                read=read_watch,
+                now=self.now,
+                instance="test",
+            ),
+            namespaces=(NAMESPACE,),
+            clock=self.clock,
+        )
+        return engine
+
+    @asynccontextmanager
+    async def running(self, *, told: bool = True) -> AsyncIterator[Engine]:
+        """`told`: the watch has told of everything there is, and tells of every change."""
+        engine = self.build()
+        if told:
+            self.server.watcher = engine.tell
+            self.server.tell_everything()
+        running = asyncio.create_task(engine.run())
+        await asyncio.sleep(0.5)
+        try:
+            yield engine
+            assert not running.done(), "the engine ended by itself"
+        finally:
+            running.cancel()
+            await engine.close(grace_s=1)
+            await asyncio.gather(running, return_exceptions=True)
+
+    @property
+    def listings(self) -> int:
+        return len(self.registry.listed)
+
+
+def shop(**spec: Any) -> Setting:
+    setting = Setting()
+    setting.server.create_application()
+    setting.server.create_watch(**spec)
+    return setting
+
+
+async def until(reached: Callable[[], bool], *, within_s: float) -> None:
+    """Let virtual time pass until something is so."""
+    end = asyncio.get_running_loop().time() + within_s
+    while not reached():
+        assert asyncio.get_running_loop().time() < end, "it did not come to be in time"
+        await asyncio.sleep(0.25)
+
+
+@in_virtual_time
+async def test_a_new_bundle_reaches_the_application_within_the_interval_and_everybody_is_told() -> None:
+    setting = shop(interval="1m")
+    async with setting.running():
+        await asyncio.sleep(1)
+        assert setting.server.ready() == ("True", "UpToDate")
+        setting.registry.publish("1.0.1")
+        await asyncio.sleep(64)
+
+    assert setting.server.revision() == "1.0.1"
+    assert setting.server.status()["candidate"]["tag"] == "1.0.1"
+    assert setting.server.told("Moved") == ["moved Application shop from 1.0.0 to 1.0.1"]
+
+
+@in_virtual_time
+async def test_an_idle_system_writes_nothing() -> None:
+    setting = shop(interval="10s")
+    async with setting.running():
+        await asyncio.sleep(5)
+        written, told = setting.server.status_writes, len(setting.server.events)
+        await asyncio.sleep(3600)
+
+    assert setting.listings > 300
+    assert (setting.server.status_writes, len(setting.server.events)) == (written, told)
+    assert setting.server.patched == []
+
+
+@in_virtual_time
+async def test_nothing_is_decided_before_everything_has_been_seen() -> None:
+    """The older BundleWatch owns the Application, and has not been told of yet."""
+    setting = shop()
+    setting.registry.publish("1.0.1")
+    setting.server.create_watch("older", metadata={"creationTimestamp": at(-9000)}, suspend=True)
+    async with setting.running(told=False) as engine:
+        setting.server.watcher = engine.tell
+        setting.server.tell_everything(but="older")
+        await asyncio.sleep(60)
+        assert "still reading" in str(engine.ready())
+        assert setting.server.patched == []
+        assert setting.listings == 0
+
+        setting.server.tell_everything()
+        await asyncio.sleep(5)
+        assert engine.ready() is None
+
+    assert setting.server.revision() == "1.0.0"
+    assert setting.server.ready() == ("False", "Conflict")
+
+
+@in_virtual_time
+async def test_a_watch_that_somebodys_finalizer_keeps_from_being_deleted_holds_up_nobody() -> None:
+    setting = shop()
+    setting.registry.publish("1.0.1")
+    setting.server.create_watch("leaving", metadata={"deletionTimestamp": at(-5), "finalizers": ["example.com/keep"]})
+    async with setting.running() as engine:
+        await asyncio.sleep(5)
+        assert engine.ready() is None
+
+    assert setting.server.revision() == "1.0.1"
+    assert setting.server.status("leaving") == {}
+
+
+@in_virtual_time
+async def test_an_api_server_that_is_down_at_the_start_is_waited_for() -> None:
+    setting = shop()
+    setting.registry.publish("1.0.1")
+    setting.server.refusing["uids"] = ClusterUnavailable("the Kubernetes API did not answer")
+    async with setting.running() as engine:
+        await asyncio.sleep(60)
+        assert engine.healthy() is None
+        assert setting.server.patched == []
+        setting.server.refusing.clear()
+        await asyncio.sleep(10)
+
+    assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_a_changed_spec_is_acted_on_at_once() -> None:
+    setting = shop(interval="1h", tags={"range": "~1.0"})
+    setting.registry.publish("2.0.0")
+    async with setting.running():
+        await asyncio.sleep(2)
+        assert setting.server.revision() == "1.0.0"
+        setting.server.edit_watch(tags={})
+        await asyncio.sleep(1)
+
+        assert setting.server.revision() == "2.0.0"
+
+
+@in_virtual_time
+async def test_another_repository_is_looked_at_at_once_and_the_old_one_no_more() -> None:
+    setting = shop(interval="10s", applications=[{"selector": {}}])
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.server.edit_watch(repository=f"{REPOSITORY}-other")
+        await asyncio.sleep(60)
+        setting.registry.listed.clear()
+        await asyncio.sleep(60)
+
+    assert {repository for repository, _ in setting.registry.listed} == {f"{REPOSITORY}-other"}
+
+
+@in_virtual_time
+async def test_whoever_asks_is_served_at_once_and_told_when_it_was_done() -> None:
+    setting = shop(interval="1h")
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.registry.publish("1.0.1")
+        setting.registry.gate = asyncio.Event()
+        setting.server.edit_watch(annotations={"bundlewatch.dev/reconcile": "now"})
+        await asyncio.sleep(10)
+        assert "lastHandledReconcileAt" not in setting.server.status()
+        setting.registry.gate.set()
+        await asyncio.sleep(1)
+
+    assert setting.server.revision() == "1.0.1"
+    assert setting.server.status()["lastHandledReconcileAt"] == "now"
+
+
+@in_virtual_time
+async def test_whoever_asks_has_also_that_looked_at_again_which_was_no_chart() -> None:
+    setting = shop(interval="1h")
+    setting.registry.publish_image("1.0.1")
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.registry.publish("1.0.1")
+        setting.server.edit_watch(annotations={"bundlewatch.dev/reconcile": "now"})
+        await asyncio.sleep(1)
+
+    assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_a_listing_that_takes_long_is_said_to_be_under_way() -> None:
+    setting = shop()
+    setting.registry.gate = asyncio.Event()
+    async with setting.running():
+        await asyncio.sleep(10)
+
+        assert setting.server.ready() == ("Unknown", "Progressing")
+        assert setting.server.status()["summary"] == f"listing the tags of {REPOSITORY}"
+
+
+@in_virtual_time
+async def test_a_failing_registry_is_asked_ever_less_and_used_again_once_it_answers() -> None:
+    setting = shop(interval="10s")
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.registry.fault, setting.registry.listed = DOWN, []
+        await asyncio.sleep(3600)
+        assert setting.server.ready() == ("False", "RegistryUnavailable")
+        assert 5 <= setting.listings <= 20
+        assert len(setting.server.told("RegistryUnavailable")) == 1
+
+        setting.registry.fault = None
+        setting.registry.publish("1.0.1")
+        await until(lambda: setting.server.revision() == "1.0.1", within_s=601)
+        setting.registry.listed.clear()
+        await asyncio.sleep(60)
+        assert setting.listings >= 5
+        setting.server.sync()
+        await asyncio.sleep(1)
+
+        assert setting.server.ready() == ("True", "UpToDate")
+
+
+@in_virtual_time
+async def test_a_registry_that_says_when_to_come_back_is_not_asked_before() -> None:
+    setting = shop(interval="10s")
+    setting.registry.fault = RateLimited("registry.example.com asks us to slow down", retry_after_s=900)
+    async with setting.running():
+        await asyncio.sleep(890)
+        assert setting.listings == 1
+        await asyncio.sleep(20)
+
+        assert setting.listings == 2
+
+
+@in_virtual_time
+async def test_a_registry_that_fails_anew_is_asked_again_as_soon_as_the_first_time() -> None:
+    setting = shop(interval="10s")
+    setting.registry.fault = DOWN
+    async with setting.running():
+        await asyncio.sleep(3600)
+        setting.registry.fault = None
+        await until(lambda: setting.server.ready() == ("True", "UpToDate"), within_s=601)
+        setting.registry.fault, setting.registry.listed = DOWN, []
+        await asyncio.sleep(30)
+
+        assert setting.listings >= 2
+
+
+@in_virtual_time
+async def test_of_a_mistake_status_says_the_newest_words() -> None:
+    setting = shop(interval="10s")
+    setting.registry.fault = AccessDenied("access denied without credentials")
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.registry.fault = AccessDenied("access denied to user ci")
+        await asyncio.sleep(120)
+
+        assert "access denied to user ci" in setting.server.status()["summary"]
+
+
+@in_virtual_time
+async def test_a_person_who_asks_while_a_registry_fails_is_served_at_once() -> None:
+    setting = shop(interval="1h")
+    setting.registry.fault = DOWN
+    async with setting.running():
+        await asyncio.sleep(900)
+        setting.registry.fault = None
+        setting.registry.publish("1.0.1")
+        setting.server.edit_watch(annotations={"bundlewatch.dev/reconcile": "now"})
+        await asyncio.sleep(1)
+
+        assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_a_secret_that_was_missing_is_used_within_half_a_minute_of_its_coming() -> None:
+    setting = shop(interval="1h", access={"secretRef": {"name": "regcred"}})
+    setting.registry.publish("1.0.1")
+    async with setting.running():
+        await asyncio.sleep(600)
+        assert setting.server.ready() == ("False", "SecretNotFound")
+        setting.server.secrets["regcred"] = basic_auth("ci")
+        await asyncio.sleep(31)
+
+        assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_the_same_mistake_is_logged_once_however_often_it_is_met(caplog: pytest.LogCaptureFixture) -> None:
+    setting = shop(interval="10s")
+    setting.registry.fault = AccessDenied("registry.example.com/team/shop: access denied")
+    async with setting.running():
+        await asyncio.sleep(600)
+
+    assert setting.listings > 1
+    assert len([line for line in caplog.messages if line == str(setting.registry.fault)]) <= 2  # the listing, the Event
+
+
+@in_virtual_time
+async def test_one_repository_is_listed_once_an_interval_however_many_watch_it() -> None:
+    setting = shop(interval="1m")
+    for number in range(30):
+        setting.server.create_watch(f"shop-{number}", applications=[{"name": f"shop-{number}"}], interval="1m")
+    async with setting.running():
+        await asyncio.sleep(5)
+        setting.registry.listed.clear()
+        await asyncio.sleep(600)
+
+    assert 9 <= setting.listings <= 11
+
+
+@in_virtual_time
+async def test_a_deleted_watch_is_polled_no_more_and_moves_nothing() -> None:
+    setting = shop(interval="10s")
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.server.delete_watch()
+        setting.registry.listed.clear()
+        setting.registry.publish("1.0.1")
+        await asyncio.sleep(600)
+
+    assert setting.listings == 0
+    assert setting.server.revision() == "1.0.0"
+
+
+@in_virtual_time
+async def test_a_watch_deleted_while_its_status_is_written_is_polled_no_more_and_its_rival_takes_over() -> None:
+    setting = shop(interval="10s")
+    setting.server.secrets["regcred"] = basic_auth("ci")
+    younger: dict[str, Any] = {
+        "access": {"secretRef": {"name": "regcred"}},
+        "interval": "1h",
+        "metadata": {"creationTimestamp": at()},
+    }
+    setting.server.create_watch("younger", **younger)
+    async with setting.running():
+        await asyncio.sleep(2)
+        assert setting.server.ready("younger") == ("False", "Conflict")
+        body = setting.server.watches.pop("shop")  # the watch of the cluster is a moment behind
+        setting.registry.fault = DOWN
+        await asyncio.sleep(12)
+        setting.server.watches["shop"] = body
+        setting.server.delete_watch()
+        await asyncio.sleep(1)
+        assert setting.server.ready("younger") == ("True", "UpToDate")
+        setting.registry.listed.clear()
+        await asyncio.sleep(3000)
+
+    assert setting.listings == 0  # the younger one looks once an hour
+
+
+@pytest.mark.parametrize("moment", ["at rest", "while its Secret is read", "while its repository is listed"])
+@in_virtual_time
+async def test_a_deleted_watch_leaves_nothing_of_its_listings_behind(moment: str) -> None:
+    setting = shop(interval="10s", access={"secretRef": {"name": "regcred"}})
+    setting.server.secrets["regcred"] = basic_auth("ci")
+    gate = asyncio.Event()
+    setting.server.reading = gate if moment == "while its Secret is read" else None
+    setting.registry.gate = gate if moment == "while its repository is listed" else None
+    async with setting.running() as engine:
+        await asyncio.sleep(1)
+        setting.server.delete_watch()
+        gate.set()
+        await asyncio.sleep(5)
+
+        assert (engine._listings._keys, engine._listings._shared) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("newest", "gone"),
+    [
+        pytest.param("1.0.0", "uid-of-shop", id="a watch, by the answer to writing its status"),
+        pytest.param("1.0.1", "uid-of-application-shop", id="an Application, by the answer to moving it"),
+    ],
+)
+@in_virtual_time
+async def test_what_was_deleted_is_not_brought_back_by_an_answer_that_comes_later(newest: str, gone: str) -> None:
+    setting = shop(interval="1h")
+    setting.registry.publish(newest)
+    setting.server.answering = asyncio.Event()
+    async with setting.running():
+        await asyncio.sleep(1)
+        setting.server.delete_watch() if gone == "uid-of-shop" else setting.server.delete_application()
+        setting.server.answering.set()
+        await asyncio.sleep(1)
+
+        assert gone not in setting.table.uids()
+
+
+@in_virtual_time
+async def test_what_was_deleted_unseen_is_swept_away_and_whoever_waited_for_it_takes_over() -> None:
+    setting = shop(interval="10s")
+    setting.server.create_watch("younger", metadata={"creationTimestamp": at(-60)}, interval="1h")
+    setting.registry.publish("1.0.1")
+    async with setting.running() as engine:
+        await asyncio.sleep(2)
+        setting.server.watches.pop("shop")
+        setting.server.applications.pop("shop")
+        setting.registry.publish("1.0.2")
+        engine.tell(Relisted())
+        await asyncio.sleep(5)
+        assert setting.server.ready("younger") == ("False", "ApplicationNotFound")
+        setting.registry.listed.clear()
+        await asyncio.sleep(600)
+
+    assert setting.listings == 0
+
+
+@in_virtual_time
+async def test_a_sweep_that_cannot_read_the_cluster_forgets_nothing_and_comes_again() -> None:
+    setting = shop(interval="10s")
+    async with setting.running() as engine:
+        await asyncio.sleep(2)
+        setting.server.refusing["uids"] = ClusterUnavailable("the Kubernetes API did not answer")
+        setting.server.watches.pop("shop")
+        engine.tell(Relisted())
+        await asyncio.sleep(10)
+        assert setting.table.uids() == {"uid-of-shop", "uid-of-application-shop"}
+        setting.server.refusing.clear()
+        await asyncio.sleep(30)
+
+        assert setting.table.uids() == {"uid-of-application-shop"}
+
+
+@in_virtual_time
+async def test_an_application_that_comes_or_changes_is_seen_to_at_once() -> None:
+    setting = Setting()
+    setting.registry.publish("1.0.1")
+    setting.server.create_watch(interval="1h")
+    async with setting.running():
+        await asyncio.sleep(2)
+        assert setting.server.ready() == ("False", "ApplicationNotFound")
+        setting.server.create_application()
+        await asyncio.sleep(1)
+        assert setting.server.revision() == "1.0.1"
+        setting.server.sync()
+        await asyncio.sleep(1)
+        assert setting.server.ready() == ("True", "UpToDate")
+        setting.server.delete_application()
+        await asyncio.sleep(1)
+        assert setting.server.ready() == ("False", "ApplicationNotFound")
+
+
+@in_virtual_time
+async def test_an_application_that_loses_its_label_is_at_once_no_longer_followed() -> None:
+    setting = Setting()
+    setting.server.create_application(metadata={"labels": {"team": "web"}})
+    setting.server.create_watch(interval="1h", applications=[{"selector": {"matchLabels": {"team": "web"}}}])
+    async with setting.running():
+        await asyncio.sleep(2)
+        assert setting.server.ready() == ("True", "UpToDate")
+        setting.server.create_application(metadata={"labels": {"team": "data"}})
+        await asyncio.sleep(1)
+
+        assert setting.server.ready() == ("False", "NoApplication")
+
+
+@in_virtual_time
+async def test_an_application_given_up_by_its_owner_is_at_once_the_next_ones() -> None:
+    setting = shop(interval="1h")
+    setting.server.create_watch("younger", metadata={"creationTimestamp": at(-60)}, interval="1h")
+    async with setting.running():
+        await asyncio.sleep(3)
+        assert setting.server.ready("younger") == ("False", "Conflict")
+        setting.server.edit_watch(applications=[{"name": "other"}], repository=f"{REPOSITORY}-other")
+        await asyncio.sleep(1)
+
+        assert setting.server.ready("younger") == ("True", "UpToDate")
+
+
+@in_virtual_time
+async def test_an_argo_cd_that_does_not_look_is_told_of_after_a_minute_although_nothing_happens() -> None:
+    setting = shop(interval="1h")
+    setting.registry.publish("1.0.1")
+    async with setting.running():
+        await asyncio.sleep(30)
+        assert "check that its application-controller runs" not in setting.server.status()["summary"]
+        await asyncio.sleep(40)
+
+        assert "check that its application-controller runs" in setting.server.status()["summary"]
+
+
+@in_virtual_time
+async def test_a_suspended_watch_asks_no_registry() -> None:
+    setting = shop(suspend=True, interval="10s")
+    async with setting.running():
+        await asyncio.sleep(600)
+
+        assert setting.server.ready() == ("True", "Suspended")
+        assert setting.listings == 0
+
+
+@in_virtual_time
+async def test_an_application_found_missing_by_one_watch_is_told_to_all_it_concerns() -> None:
+    setting = shop(interval="10s")
+    setting.server.create_watch("younger", metadata={"creationTimestamp": at(-60)}, interval="1h")
+    async with setting.running():
+        await asyncio.sleep(2)
+        assert setting.server.ready("younger") == ("False", "Conflict")
+        setting.server.applications.pop("shop")  # the watch of the cluster is a moment behind
+        setting.registry.publish("1.0.1")
+        await asyncio.sleep(12)
+
+        assert setting.server.ready("shop") == ("False", "ApplicationNotFound")
+        assert setting.server.ready("younger") == ("False", "ApplicationNotFound")
+
+
+@in_virtual_time
+async def test_a_status_that_could_not_be_written_is_written_later_and_the_move_is_told_then() -> None:
+    setting = shop(interval="1h")
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.registry.publish("1.0.1")
+        setting.server.refusing["status"] = ClusterUnavailable("the Kubernetes API did not answer")
+        setting.server.edit_watch(annotations={"bundlewatch.dev/reconcile": "now"})
+        await asyncio.sleep(30)
+        assert setting.server.revision() == "1.0.1"
+        setting.server.refusing.clear()
+        await asyncio.sleep(60)
+
+    assert [entry["message"] for entry in setting.server.status()["history"]] == ["moved shop from 1.0.0"]
+    assert setting.server.told("Moved") == ["moved Application shop from 1.0.0 to 1.0.1"]
+
+
+@in_virtual_time
+async def test_a_write_that_failed_is_tried_again_without_waiting_for_the_next_listing() -> None:
+    setting = shop(interval="1h")
+    setting.registry.publish("1.0.1")
+    setting.server.refusing["shop"] = ClusterUnavailable("the Kubernetes API did not answer")
+    async with setting.running():
+        await asyncio.sleep(30)
+        assert setting.server.ready() == ("False", "ClusterUnavailable")
+        assert setting.server.patched.count("shop") < 10
+        setting.server.refusing.clear()
+        await asyncio.sleep(60)
+
+        assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_somebody_who_overwrites_our_status_is_corrected() -> None:
+    setting = shop(interval="1h")
+    async with setting.running():
+        await asyncio.sleep(2)
+        await setting.server.patch_watch_status(NAMESPACE, "shop", uid="uid-of-shop", status={"summary": "nonsense"})
+        await asyncio.sleep(1)
+
+        assert setting.server.status()["summary"] == "shop runs 1.0.0, Synced and Healthy"
+
+
+def tracebacks(caplog: pytest.LogCaptureFixture) -> int:
+    return len([record for record in caplog.records if record.exc_info and record.levelno == logging.ERROR])
+
+
+@in_virtual_time
+async def test_a_defect_in_a_listing_is_told_retried_ever_later_and_outlived(caplog: pytest.LogCaptureFixture) -> None:
+    setting = shop(interval="10s")
+    setting.registry.fault = KeyError("a defect")
+    async with setting.running():
+        await asyncio.sleep(3600)
+        assert setting.server.ready() == ("False", "InternalError")
+        assert "KeyError" in setting.server.status()["summary"]
+        assert "the operator's log" in setting.server.status()["summary"]
+        assert 5 <= setting.listings <= 20
+        assert tracebacks(caplog) == 1
+
+        setting.registry.fault = None
+        setting.registry.publish("1.0.1")
+        await until(lambda: setting.server.revision() == "1.0.1", within_s=601)
+
+
+@in_virtual_time
+async def test_a_defect_in_a_pass_is_told_retried_ever_later_and_outlived(caplog: pytest.LogCaptureFixture) -> None:
+    setting = shop(interval="1h")
+    setting.registry.publish("1.0.1")
+    setting.registry.manifest_fault = KeyError("a defect")
+    async with setting.running():
+        await asyncio.sleep(1800)
+        assert setting.server.ready() == ("False", "InternalError")
+        assert setting.server.status_writes == 1
+        assert tracebacks(caplog) == 1
+
+        setting.registry.manifest_fault = None
+        await until(lambda: setting.server.revision() == "1.0.1", within_s=301)
+
+
+@in_virtual_time
+async def test_a_defect_while_status_is_written_is_retried_too(caplog: pytest.LogCaptureFixture) -> None:
+    setting = shop(interval="1h")
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.registry.publish("1.0.1")
+        setting.server.refusing["status"] = KeyError("a defect")
+        setting.server.edit_watch(annotations={"bundlewatch.dev/reconcile": "now"})
+        await asyncio.sleep(30)
+        assert tracebacks(caplog) == 1
+        setting.server.refusing.clear()
+        await asyncio.sleep(60)
+
+    assert setting.server.status()["lastHandledReconcileAt"] == "now"
+
+
+@in_virtual_time
+async def test_a_defect_while_reading_the_cluster_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    setting = shop(interval="10s")
+    defect = KeyError("a defect")
+    setting.server.refusing["uids"] = defect
+    async with setting.running() as engine:
+        await asyncio.sleep(10)
+        setting.server.refusing.clear()
+        await asyncio.sleep(10)
+        assert engine.ready() is None
+
+        setting.server.refusing["uids"] = defect
+        setting.server.watches.pop("shop")
+        engine.tell(Relisted())
+        await asyncio.sleep(60)
+        setting.server.refusing.clear()
+        await asyncio.sleep(60)
+
+        assert setting.table.uids() == {"uid-of-application-shop"}
+    assert tracebacks(caplog) == 1
+
+
+@in_virtual_time
+async def test_an_api_server_that_hangs_while_it_is_swept_holds_up_no_listing() -> None:
+    setting = shop(interval="10s")
+    async with setting.running() as engine:
+        await asyncio.sleep(2)
+        setting.server.listing = asyncio.Event()
+        engine.tell(Relisted())
+        await asyncio.sleep(5)
+        setting.registry.publish("1.0.1")
+        await asyncio.sleep(300)
+        assert engine.healthy() is None
+        setting.server.listing.set()
+
+    assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_a_hung_registry_holds_up_no_other() -> None:
+    setting = Setting()
+    setting.registry.gate = asyncio.Event()
+    for number in range(20):
+        setting.server.create_watch(f"hung-{number}", repository=f"hung.example.com/{number}")
+    setting.server.create_application()
+    setting.server.create_watch(interval="10s")
+    setting.registry.hangs = "hung.example.com"
+    setting.registry.publish("1.0.1")
+    async with setting.running():
+        await asyncio.sleep(10)
+
+        assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_a_restart_spreads_its_first_listings_and_forgets_nobody() -> None:
+    setting = Setting()
+    for number in range(400):
+        setting.server.create_watch(f"shop-{number}", repository=f"registry.example.com/shop/{number}")
+    async with setting.running():
+        first = setting.listings
+        await asyncio.sleep(5)
+
+    assert first < 200
+    assert len({repository for repository, _ in setting.registry.listed}) == 400
+
+
+@in_virtual_time
+async def test_closing_lets_a_write_that_has_begun_end_and_its_status_be_written() -> None:
+    setting = shop()
+    setting.registry.publish("1.0.1")
+    engine = setting.build()
+    setting.server.watcher = engine.tell
+    setting.server.tell_everything()
+    setting.server.answering = asyncio.Event()
+    running = asyncio.create_task(engine.run())
+    await asyncio.sleep(1)
+    running.cancel()
+    closing = asyncio.create_task(engine.close(grace_s=10))
+    await asyncio.sleep(1)
+    setting.server.answering.set()
+    await closing
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert setting.server.revision() == "1.0.1"
+    assert setting.server.status()["history"][0]["tag"] == "1.0.1"
