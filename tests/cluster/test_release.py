@@ -22,7 +22,7 @@ def test_a_new_bundle_reaches_the_application_and_everything_says_so(scene: Scen
     scene.create_watch()
 
     scene.until_revision("1.0.1")
-    scene.until(lambda: scene.watch()["status"].get("history"))
+    scene.until(lambda: scene.watch().get("status", {}).get("history"))
     status = scene.watch()["status"]
 
     assert status["candidate"] == {

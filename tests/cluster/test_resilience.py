@@ -11,6 +11,7 @@ from kit.objects import WATCHES, bundle_watch, helm_source
 from kit.operator import OperatorProcess
 from kit.proxy import Proxy, Request
 from kit.scene import Scene
+from kit.tcp_proxy import TcpProxy
 from kit.waiting import never
 
 StartOperator = Callable[..., OperatorProcess]
@@ -295,3 +296,26 @@ def test_one_repository_is_listed_once_an_interval_however_many_watch_it(
 
     listings = [request for request in asked.requests if request.path.endswith(f"{stage.path}/tags/list")]
     assert 2 <= len(listings) <= 4
+
+
+def test_connections_to_the_api_server_that_break_or_freeze_are_made_anew(
+    stage: Scene, operator_process: StartOperator
+) -> None:
+    stage.publish("1.0.0")
+    stage.create_application(revision="1.0.0")
+    stage.create_watch(interval="10s")
+    with TcpProxy.start(stage.cluster.port) as cable:
+        kubeconfig = stage.cluster.kubeconfig_through(cable.port)
+        operator_process(f"--namespace={stage.namespace}", "--kubernetes-timeout=2", kubeconfig=kubeconfig)
+        stage.until(lambda: stage.watch().get("status", {}).get("candidate"))
+
+        cable.cut()
+        stage.publish("1.0.1")
+        stage.annotate(reconcile="after the cut")
+        stage.until_revision("1.0.1")
+
+        cable.freeze()
+        stage.publish("1.0.2")
+        never(lambda: stage.revision() != "1.0.1", for_s=12)  # longer than the interval: it tries, in vain
+        cable.thaw()
+        stage.until_revision("1.0.2", timeout_s=40)
