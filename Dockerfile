@@ -1,5 +1,6 @@
 # Two stages: the first builds the wheel and installs it with everything it needs, each file checked against its
-# hash; the second is a Python and that directory, run by a user without a name, rights or home, without a shell.
+# hash; the second is a Python and that directory, run by a user without a name, rights or home. No shell is needed
+# at run time.
 # Python is the version the tests run on. To stand on the very same base every time, give its digest:
 #   docker build --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:… --tag bundlewatch:0.1.0 .
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
