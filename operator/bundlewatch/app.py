@@ -30,7 +30,7 @@ from bundlewatch.engine.reconcile import World
 from bundlewatch.engine.table import Name, Table, Unreadable
 from bundlewatch.errors import BundleWatchError, InvalidSpec
 from bundlewatch.observe import probes
-from bundlewatch.registry.client import HostLimits, RegistryClient, Timeouts
+from bundlewatch.registry.client import HostLimits, ListingLimits, RegistryClient, Timeouts
 from bundlewatch.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,8 @@ async def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings, *, cluster: KubernetesClient, stack: AsyncExitStack, stop: asyncio.Event) -> None:
     registry = RegistryClient(
-        timeouts=Timeouts(call_s=settings.registry_timeout_s),
+        timeouts=Timeouts(read_s=settings.registry_timeout_s, call_s=settings.registry_timeout_s),
+        listing_limits=ListingLimits(wire_s=settings.listing_timeout_s),
         host_limits=HostLimits(
             concurrency=settings.registry_concurrency,
             rate_per_s=settings.registry_rate,

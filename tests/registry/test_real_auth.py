@@ -116,9 +116,7 @@ async def test_a_token_server_s_bad_moment_passes(status: int, kind: type[Except
 
 async def test_a_certificate_nobody_vouches_for_is_refused_with_the_cure(client: RegistryClient) -> None:
     with started("basic", tls=True) as (registry, repository):
-        with pytest.raises(
-            NotTrusted, match=r"cannot be verified \(.*\); .*spec\.access\.caSecretRef"
-        ) as error:
+        with pytest.raises(NotTrusted, match=r"cannot be verified \(.*\); .*spec\.access\.caSecretRef") as error:
             await client.list_tags(repository, access=Access(robot(registry)))
         assert not isinstance(error.value.__context__, ssl.SSLError)
 

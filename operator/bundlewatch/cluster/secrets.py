@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from bundlewatch.errors import InvalidSecret
 
-
 _ARGO_CD = "argocd.argoproj.io/secret-type"
 
 

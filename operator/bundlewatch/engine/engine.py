@@ -28,6 +28,7 @@ from bundlewatch.errors import (
     InternalError,
     InvalidSecret,
     Mistake,
+    NotTrusted,
     RateLimited,
     SecretNotFound,
 )
@@ -411,7 +412,7 @@ def _pause_s(error: BundleWatchError, *, failures: int, interval_s: float, key: 
     """How long to wait after a failed listing. What a changed Secret cures is looked at every interval."""
     if isinstance(error, RateLimited) and error.retry_after_s is not None:
         return max(error.retry_after_s, backoff_s(failures, interval_s=interval_s, key=key))
-    if isinstance(error, AccessDenied | InvalidSecret | SecretNotFound):
+    if isinstance(error, AccessDenied | InvalidSecret | NotTrusted | SecretNotFound):
         return min(interval_s, 30.0)
     if isinstance(error, Mistake):
         return interval_s

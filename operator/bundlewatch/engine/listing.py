@@ -7,6 +7,7 @@ Times are seconds of the loop's monotonic clock.
 
 import asyncio
 import contextlib
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from bundlewatch.errors import AccessDenied, InvalidSecret, ObjectGone, Registry
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.credentials import ANONYMOUS, Credential
 from bundlewatch.registry.reference import Repository
+
+logger = logging.getLogger(__name__)
 
 _REJECTION_HOLDS_S = 600.0  # how long a tag that was no chart is believed to be none
 _DENIAL_HOLDS_S = 60.0  # how long a refused credential is not tried again, unless it changes
@@ -217,6 +220,7 @@ class Listings:
         else:
             kept = set(tags)
             shared.inspected = {tag: seen for tag, seen in shared.inspected.items() if tag in kept}
+        logger.debug("%d tags listed", len(tags), extra={"repository": str(route)})
         shared.listing = Listing(tags=tags, started=started, round=before.round + 1 if before is not None else 1)
         return shared.listing
 

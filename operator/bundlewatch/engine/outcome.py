@@ -21,8 +21,8 @@ from bundlewatch.api.v1alpha1 import (
 )
 from bundlewatch.argocd.health import Phase
 from bundlewatch.argocd.spelling import tag_of
-from bundlewatch.engine.memory import HELD, records_of, standing
-from bundlewatch.engine.reconcile import Outcome, Seen
+from bundlewatch.engine.memory import HELD, Memory
+from bundlewatch.engine.reconcile import LOOKS, Outcome, Seen
 from bundlewatch.errors import BundleWatchError
 from bundlewatch.policy.verdict import Verdict as PolicyVerdict
 from bundlewatch.policy.version import Version
@@ -53,10 +53,11 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
             reason=Reason.SUSPENDED,
         )
         return _told(watch, before, state, now=now)
+    memory = Memory.of(watch)
     applications = tuple(
         sorted(
             (
-                *(_application(seen, watch, now=now) for seen in outcome.seen),
+                *(_application(seen, memory, now=now) for seen in outcome.seen),
                 *(_unmet(unmet, watch, now=now) for unmet in outcome.unmet),
             ),
             key=lambda entry: (entry.name, entry.source if isinstance(entry.source, int) else -1),
@@ -65,8 +66,8 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
     if outcome.pending:
         state = State.progressing(f"listing the tags of {watch.spec.repository}")
         if before.conditions and before.observed_generation == watch.generation:
-            return replace(before, applications=applications)  # a restart: what was said still stands
-        return _told(watch, replace(before, applications=applications), state, now=now)
+            return _heard(watch, replace(before, applications=applications))  # a restart: what was said still stands
+        return _heard(watch, _told(watch, replace(before, applications=applications), state, now=now))
     candidate = _candidate(outcome, before)
     status = replace(
         before,
@@ -77,7 +78,7 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
         verdicts=_verdicts(outcome, before),
         history=_history(outcome, watch, candidate, now=now),
     )
-    return _told(watch, status, _state(watch, outcome, applications), now=now)
+    return _heard(watch, _told(watch, status, _state(watch, outcome, applications), now=now))
 
 
 def status_of_mistake(identity: Identity, error: BundleWatchError, *, now: str) -> Status:
@@ -91,23 +92,27 @@ def _told(identity: Identity, status: Status, state: State, *, now: str) -> Stat
         observed_generation=identity.generation,
         summary=state.message,
         conditions=kstatus.conditions(identity.status.conditions, state=state, now=now, generation=identity.generation),
-        last_handled_resume_at=identity.resume_requested or status.last_handled_resume_at,
     )
 
 
-def _application(seen: Seen, watch: BundleWatch, *, now: str) -> ApplicationStatus:
+def _heard(watch: BundleWatch, status: Status) -> Status:
+    """The holds were ended as was asked, for every target there is."""
+    return replace(status, last_handled_resume_at=watch.resume_requested or status.last_handled_resume_at)
+
+
+def _application(seen: Seen, memory: Memory, *, now: str) -> ApplicationStatus:
     step, target = seen.step, seen.step.target
     live = target.source.target_revision or ""
-    record = records_of(watch).get(target.key)
+    record = memory.record(target)
     phase: str = seen.assessment.phase
     message = seen.assessment.message
     wanted = step.desired
     if step.action is Action.HOLD:
         phase, message = HELD, step.message
     elif step.action is Action.REFUSE:
-        phase, message, wanted = BLOCKED, step.message, standing(target, watch)
+        phase, message, wanted = BLOCKED, step.message, memory.standing(target)
     elif seen.problem is not None:
-        phase, message, wanted = Phase.WAITING, seen.problem.message, standing(target, watch)
+        phase, message, wanted = Phase.WAITING, seen.problem.message, memory.standing(target)
     elif step.action is Action.KEEP and step.message:
         message = step.message
     deployed = live if seen.assessment.phase in _DEPLOYED else None
@@ -284,4 +289,5 @@ def _nothing_fits(outcome: Outcome) -> str:
     if best is None:
         return "no tag of the repository may be taken"
     more = f" (and {len(outcome.rejected) - 1} more were rejected)" if len(outcome.rejected) > 1 else ""
-    return f"{best.tag} cannot be taken: {best.message}{more}"
+    rest = f"; no more than {LOOKS} are looked at: narrow spec.tags to leave out what is no bundle"
+    return f"{best.tag} cannot be taken: {best.message}{more}{rest if outcome.exhausted else ''}"

@@ -90,6 +90,7 @@ class Passes:
         except BundleWatchError as error:
             logger.warning("status was not written, trying again: %s", error, extra=about)
             return Next(failed=True)
+        logger.debug("looked, %s", "and nothing is new" if before is None else "and told what is new", extra=about)
         if before is not None:
             await self._tell(watch, before, after, outcome, now=rfc3339(self._now()))
         due = outcome.recheck_at

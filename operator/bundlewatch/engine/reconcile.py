@@ -17,7 +17,7 @@ from bundlewatch.bundle.chart import LEGACY_LAYER, NotAChart
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import Forbidden
 from bundlewatch.engine.listing import Listing, Route
-from bundlewatch.engine.memory import HELD, moved_untold, records_of, resumed, standing
+from bundlewatch.engine.memory import HELD, Memory
 from bundlewatch.engine.policies import Judge
 from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone, Refused
 from bundlewatch.policy.selection import Candidate, Selection
@@ -26,7 +26,9 @@ from bundlewatch.policy.version import Version, from_tag, parse_loose
 from bundlewatch.rollout.plan import Action, Choice, Reader, Step, fits, floor_of, plan
 from bundlewatch.rollout.targets import Target, Unmet, find_targets
 
-_LOOKS = 64  # how many tags of a pass are looked at before we ask for a narrower pattern
+LOOKS = 64
+"""How many tags a pass looks at before it asks for a narrower pattern."""
+
 _ATTEMPTS = 4  # how often a write is decided anew after somebody else was faster
 
 
@@ -97,6 +99,9 @@ class Outcome:
     selection: Selection | None = None
     chosen: Chosen | None = None
     rejected: dict[str, Verdict] = field(default_factory=dict)
+    exhausted: bool = False
+    """So many of the best tags were rejected that the rest was not looked at."""
+
     seen: tuple[Seen, ...] = ()
     unmet: tuple[Unmet, ...] = ()
     again: bool = False
@@ -129,24 +134,25 @@ async def reconcile(
     listing = world.bundles.latest(route) if route is not None else None
     if trouble is not None or listing is None or route is None:
         outcome.pending = trouble is None
-        outcome.seen = tuple(_observed(target, watch, now=now) for target in targets)
+        outcome.seen = _observed(targets, watch, now=now)
         return outcome
     try:
         outcome.selection = policy.select(listing.tags, floor=floor_of(targets, read=policy.read))
         choice = await _inspect_best(outcome, targets, watch=watch, route=route, world=world)
         if choice is None:
-            outcome.seen = tuple(_observed(target, watch, now=now) for target in targets)
+            outcome.seen = _observed(targets, watch, now=now)
             return outcome
     except ObjectGone:
         raise  # the watch has left its repository meanwhile: whatever this pass found is of no use
     except BundleWatchError as error:
         outcome.problem, outcome.again = error, error.retry
-        outcome.seen = tuple(_observed(target, watch, now=now) for target in targets)
+        outcome.seen = _observed(targets, watch, now=now)
         return outcome
     steps = await _carry_out(choice, targets, watch=watch, world=world, read=policy.read)
     if len(steps) < len(targets):
         _, outcome.unmet = _targets(watch, world)
-    outcome.seen = tuple(_assessed(step, outcome.chosen, watch=watch, now=now) for step in steps)
+    memory = Memory.of(watch)
+    outcome.seen = tuple(_assessed(step, outcome.chosen, memory=memory, now=now) for step in steps)
     outcome.again = any(seen.problem is not None for seen in outcome.seen)
     return outcome
 
@@ -165,7 +171,8 @@ async def _inspect_best(
     """The best tag that is a chart some target can deploy; the verdicts of better ones say why not."""
     assert outcome.selection is not None
     for looked, candidate in enumerate(outcome.selection.ranked):
-        if looked == _LOOKS:
+        if looked == LOOKS:
+            outcome.exhausted = True
             return None
         try:
             found = await world.bundles.inspect(route, candidate.tag)
@@ -207,9 +214,11 @@ async def _carry_out(
     A write that fails takes nothing from those before it, and nothing from those after it unless the API server
     does not answer at all: then the others need not wait for its deadline one by one.
     """
+    memory = Memory.of(watch)
 
     def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
-        return plan(choice, anew, watch=watch.name, records=records_of(watch), released=resumed(watch), read=read)
+        records = memory.records(anew)
+        return plan(choice, anew, watch=watch.name, records=records, released=memory.resumed, read=read)
 
     results: list[_Done] = []
     silence: BundleWatchError | None = None
@@ -272,25 +281,27 @@ async def _look_again(target: Target, *, watch: BundleWatch, world: World) -> Ta
     return next((found for found in targets if found.key == target.key), None)
 
 
-def _assessed(done: _Done, chosen: Chosen | None, *, watch: BundleWatch, now: datetime) -> Seen:
+def _assessed(done: _Done, chosen: Chosen | None, *, memory: Memory, now: datetime) -> Seen:
     target = done.step.target
     digest = chosen.digest if chosen is not None and done.step.desired == target.source.target_revision else None
-    moved_from = moved_untold(done.step, watch) if done.moved_from is None else done.moved_from
+    moved_from = memory.moved_untold(done.step) if done.moved_from is None else done.moved_from
     return Seen(done.step, _assess(target, digest, now=now), moved_from, done.problem)
 
 
-def _observed(target: Target, watch: BundleWatch, *, now: datetime) -> Seen:
-    """A target when nothing is decided: what status said we wanted stands, and so does a hold."""
-    live = target.source.target_revision or ""
-    record = records_of(watch).get(target.key)
-    wanted = standing(target, watch)
-    step = Step(target, Action.KEEP, wanted)
-    digest = None
-    if record is not None and wanted != live and record.phase == HELD:
-        step = Step(target, Action.HOLD, wanted, record.message or "")
-    elif watch.status.candidate is not None and wanted == live:
-        digest = watch.status.candidate.digest
-    return Seen(step, _assess(target, digest, now=now))
+def _observed(targets: Sequence[Target], watch: BundleWatch, *, now: datetime) -> tuple[Seen, ...]:
+    """The targets when nothing is decided: what status said we wanted stands, and so does a hold."""
+    memory = Memory.of(watch)
+    candidate = watch.status.candidate
+    seen = []
+    for target in targets:
+        live, wanted = target.source.target_revision or "", memory.standing(target)
+        record = memory.record(target)
+        step = Step(target, Action.KEEP, wanted)
+        digest = candidate.digest if candidate is not None and wanted == live else None
+        if record is not None and wanted != live and record.phase == HELD:
+            step, digest = Step(target, Action.HOLD, wanted, record.message or ""), None
+        seen.append(Seen(step, _assess(target, digest, now=now)))
+    return tuple(seen)
 
 
 def _assess(target: Target, digest: str | None, *, now: datetime) -> Assessment:

@@ -1,8 +1,9 @@
 """What to do with each target now: move it, leave it, or leave it alone because somebody else decided.
 
 Rules, in this order: what is already there is kept; a person's later decision is respected until they say
-otherwise; what Argo CD could not deploy is not written; nothing is moved below what runs there, nor where it
-cannot be told what runs, except by an explicit pin; the rest is moved.
+otherwise, by ending the hold or by a pin that asks for something else; what Argo CD could not deploy is not
+written; nothing is moved below what runs there, nor where it cannot be told what runs, except by an explicit pin;
+the rest is moved.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +96,9 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
     live = target.source.target_revision or ""
     if live == desired:
         return Step(target, Action.KEEP, desired)
-    if record is not None and record.target and live != record.target:
+    # A pin that asks for something else than we had set is a later word than the one that made us hold.
+    repinned = choice.pinned and record is not None and desired != record.target
+    if record is not None and record.target and live != record.target and not repinned:
         manager = target.application.target_revision_managers.get(target.source.index)
         if manager is not None and manager.name != FIELD_MANAGER:
             # Before all else that stops a move: a step that wants what is live would make status forget the hold.
@@ -126,4 +129,8 @@ def _held(manager: str, target: Target, wanted: str, watch: str) -> str:
     )
     maker = maker_of(target.application)
     cause = f"; {warning(target.application, target.source, maker=maker)}" if maker is not None else ""
-    return f'{held}{cause}; to go on: kubectl annotate bundlewatch {watch} --overwrite bundlewatch.dev/resume="$(date)"'
+    resume = (
+        f"kubectl annotate bundlewatch {watch} -n {target.application.namespace} --overwrite "
+        'bundlewatch.dev/resume="$(date)"'
+    )
+    return f"{held}{cause}; to go on: {resume}"

@@ -67,13 +67,18 @@ def find_targets(
     """
     found: dict[tuple[str, int], Target] = {}
     unmet: dict[tuple[str, int | None], Unmet] = {}
+    named = {wish.name for wish in watch.spec.applications}
     for wish in watch.spec.applications:
         if wish.name is None:
             assert wish.selector is not None
+            # A selector that names no source says nothing of an Application that is named as well.
+            said = named if wish.source is None else ()
             chosen = [
                 application
                 for application in applications.values()
-                if wish.selector.matches(application.labels) and _deploys(application, watch)
+                if application.name not in said
+                and wish.selector.matches(application.labels)
+                and _deploys(application, watch)
             ]
         elif wish.name in applications:
             chosen = [applications[wish.name]]

@@ -345,6 +345,27 @@ async def test_a_resume_is_noted_so_that_it_ends_one_hold_and_not_the_next() -> 
     assert status.last_handled_resume_at == "go"
 
 
+@pytest.mark.parametrize("why", ["suspended", "a spec that cannot be read"])
+async def test_a_resume_that_nobody_could_act_on_is_kept_for_later(why: str) -> None:
+    asked = {"metadata": {"annotations": {"bundlewatch.dev/resume": "go"}}}
+    about, outcome = await Case(spec={**asked, "suspend": why == "suspended"}).outcome()
+
+    if why == "suspended":
+        status = status_of(about, outcome, now=at(), looked=True)
+    else:
+        status = status_of_mistake(about, InvalidRange("spec.tags.range: nonsense"), now=at())
+
+    assert status.last_handled_resume_at is None
+
+
+async def test_more_rejected_tags_than_are_looked_at_ask_for_a_narrower_pattern() -> None:
+    versions = [f"1.0.{number}" for number in range(1, 100)]
+    status = await said(Case(tags=shelf(*versions, but=dict.fromkeys(versions, IMAGE))))
+
+    assert status.summary is not None
+    assert "(and 63 more were rejected); no more than 64 are looked at: narrow spec.tags" in status.summary
+
+
 async def test_conditions_of_others_are_kept() -> None:
     foreign = Condition(
         type="example.com/Audited", status="True", reason="Seen", message="fine", last_transition_time=at(-900)

@@ -385,6 +385,32 @@ async def test_a_persons_choice_outlives_a_time_in_which_nothing_can_be_decided(
     assert actions(outcome) == {"shop": Action.HOLD}
 
 
+async def test_a_change_of_the_spec_that_has_nothing_to_do_with_it_ends_no_hold() -> None:
+    world = stage("1.0.0", manager="kubectl-edit")
+    changed = watch(status=recorded("1.0.1"), metadata={"generation": 2}, interval="5m")
+
+    outcome = await world.reconcile(changed, shelf("1.0.1", "1.0.2"))
+
+    assert world.server.revision() == "1.0.0"
+    assert actions(outcome) == {"shop": Action.HOLD}
+
+
+async def test_a_pin_set_after_a_hold_is_the_later_word() -> None:
+    world = stage("1.0.0", manager="kubectl-edit")
+
+    await world.reconcile(watch(status=recorded("1.0.1"), pin="1.0.2"), shelf("1.0.1", "1.0.2"))
+
+    assert world.server.revision() == "1.0.2"
+
+
+async def test_an_application_made_anew_under_its_old_name_is_not_held_for_what_the_old_one_ran() -> None:
+    world = stage("1.0.0", manager="argocd-controller", metadata={"creationTimestamp": at(-30)})
+
+    await world.reconcile(watch(status=recorded("1.0.1")), shelf("1.0.1"))
+
+    assert world.server.revision() == "1.0.1"
+
+
 async def test_while_nothing_can_be_decided_a_held_application_is_still_said_to_be_held() -> None:
     world = stage("1.0.0", manager="kubectl-edit")
     about = watch(status=recorded("1.0.1", phase="Held", message="kubectl-edit set targetRevision to 1.0.0"))

@@ -210,7 +210,7 @@ def test_a_bundle_fits_a_source_that_can_take_it(chosen: Choice, aim: Target) ->
 
 HELD = (
     "kubectl-edit set targetRevision to 1.0.0 after BundleWatch had set 1.0.5, so it is left alone; "
-    'to go on: kubectl annotate bundlewatch shop --overwrite bundlewatch.dev/resume="$(date)"'
+    'to go on: kubectl annotate bundlewatch shop -n argocd --overwrite bundlewatch.dev/resume="$(date)"'
 )
 
 
@@ -243,7 +243,7 @@ def test_a_hold_names_the_maker_that_puts_it_back_and_the_rule_to_paste() -> Non
         "ApplicationSet argocd/shops owns Application argocd/shop and puts its targetRevision back; add to that "
         "ApplicationSet: {spec: {ignoreApplicationDifferences: [{name: shop, "
         "jsonPointers: [/spec/source/targetRevision]}]}}; "
-        'to go on: kubectl annotate bundlewatch shop --overwrite bundlewatch.dev/resume="$(date)"'
+        'to go on: kubectl annotate bundlewatch shop -n argocd --overwrite bundlewatch.dev/resume="$(date)"'
     )
 
 
@@ -277,7 +277,12 @@ WE_WANTED: dict[str, Any] = {"wanted": "1.0.5"}
         pytest.param(choice(chart="shop"), target("1.0.0", **PERSON), WE_WANTED, Action.HOLD, id="held before unfit"),
         pytest.param(choice(), target("2.0.0", **PERSON), WE_WANTED, Action.HOLD, id="held before newer"),
         pytest.param(choice(), target("main", **PERSON), WE_WANTED, Action.HOLD, id="held before unreadable"),
-        pytest.param(choice(pinned=True), target("1.0.0", **PERSON), WE_WANTED, Action.HOLD, id="held before pinned"),
+        pytest.param(
+            choice("1.0.5", pinned=True), target("1.0.0", **PERSON), WE_WANTED, Action.HOLD, id="held before pinned"
+        ),
+        pytest.param(
+            choice(pinned=True), target("1.0.0", **PERSON), WE_WANTED, Action.MOVE, id="a newer pin before held"
+        ),
         pytest.param(choice(chart="shop", pinned=True), target("1.0.0"), {}, Action.REFUSE, id="unfit before pinned"),
         pytest.param(choice(chart="shop"), target("2.0.0"), {}, Action.REFUSE, id="unfit before newer"),
     ],

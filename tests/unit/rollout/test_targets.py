@@ -159,6 +159,12 @@ def test_of_several_matching_sources_the_one_that_was_asked_for_is_moved(source:
     assert moved(watch({"name": "shop", "source": source}), application(GIT, WEB, API)) == [("shop", index)]
 
 
+def test_what_is_named_and_selected_too_is_meant_as_it_is_named() -> None:
+    both = watch({"name": "shop", "source": "web"}, {"selector": {}})
+
+    assert moved(both, application(GIT, WEB, API)) == [("shop", 1)]
+
+
 @pytest.mark.parametrize(
     ("wish", "reason", "cure"),
     [
