@@ -13,7 +13,9 @@ CRD := crds/bundlewatch.dev_bundlewatches.yaml
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-header --no-annotate $(UPGRADE) pyproject.toml --extra uvloop
 
-.PHONY: help demo test check format crd bench dist lock bed venv clean
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help erase demo test check format crd bench dist lock bed venv clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -21,9 +23,10 @@ help: ## This list
 demo: venv bed ## Watch it work: a chart is published, an Application moves, and the status says why
 	@$(KIT) -m kit.demo
 
-test: check bed ## Everything the README promises, against real servers; includes check
-	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+# Two at a time, since they mostly wait; a file's tests stay together, with servers of their own.
+test: PYTEST := $(BIN)/coverage run -m pytest
+test: erase check bed ## Everything the README promises, against real servers; includes check
+	$(PYTEST) --numprocesses=2 --dist=loadfile tests/cluster tests/registry
 	@$(BIN)/coverage combine --quiet
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of lines and branches"
 
@@ -34,7 +37,10 @@ check: venv ## Format, lint, types, floors, the generated CRD, and the unit test
 	$(BIN)/lint-imports
 	@fresh=$$($(BIN)/bundlewatch crd); \
 	diff -u $(CRD) - <<< "$$fresh" || { echo "$(CRD) is stale: run \`make crd\`" >&2; exit 1; }
-	$(BIN)/python -m pytest -q tests/unit
+	$(PYTEST) --quiet --numprocesses=auto --dist=worksteal tests/unit
+
+erase: venv
+	@$(BIN)/coverage erase
 
 format: venv ## Format, and fix what the linter can fix
 	$(BIN)/ruff check --fix .

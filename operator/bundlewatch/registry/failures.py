@@ -7,9 +7,8 @@ distribution specification §"Error Codes".
 
 import email.utils
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 from bundlewatch.errors import (
     AccessDenied,
@@ -33,17 +32,15 @@ _REGISTRY_HEADER = "docker-distribution-api-version"
 def of_call(errand: Errand, host: str, error: CallError) -> BundleWatchError:
     """There was no usable answer."""
     message = f"{errand}: {host} {error.cause}" + (f"; {error.cure}" if error.cure else "")
-    return _BY_BLAME[error.blame](message)
-
-
-_BY_BLAME: Mapping[Blame, type[BundleWatchError]] = MappingProxyType(
-    {
-        Blame.OUTAGE: RegistryUnavailable,
-        Blame.ANSWER: RegistryMisbehaved,
-        Blame.SIZE: UnusableContent,
-        Blame.TRUST: NotTrusted,
-    }
-)
+    match error.blame:
+        case Blame.OUTAGE:
+            return RegistryUnavailable(message)
+        case Blame.TRUST:
+            return NotTrusted(message)
+        case Blame.SIZE if errand.reference is not None:
+            return UnusableContent(message)
+        case Blame.ANSWER | Blame.SIZE:
+            return RegistryMisbehaved(message)
 
 
 def of_answer(errand: Errand, answer: Answer) -> BundleWatchError:

@@ -115,7 +115,7 @@ def test_every_error_shows_as_stalled_or_as_retrying_with_its_own_reason(
     assert made[1].type == (Type.RECONCILING if error.retry else Type.STALLED)
 
 
-@pytest.mark.parametrize("reason", [*Reason, *{error.reason for error in error_classes()}])
+@pytest.mark.parametrize("reason", [*Reason, *sorted({error.reason for error in error_classes()})])
 def test_a_reason_is_one_camel_case_word(reason: str) -> None:
     assert reason.isalpha()
     assert reason[0].isupper()
