@@ -45,7 +45,7 @@ def measure(*, quick: bool) -> Result:
             ready_s = time.monotonic() - began
             moments = revisions.wait(shops, NEW)
             used_s, elapsed_s = cores.used_s(), cores.elapsed_s()
-            here.until_told(count)
+            here.until_told(shops)
             told_s = time.monotonic() - began
             time.sleep(_QUIET_S)
             rss_bytes, peak_bytes = operator.rss_bytes(), operator.peak_rss_bytes()

@@ -37,7 +37,7 @@ def measure(*, quick: bool) -> Result:
         with Revisions(here) as revisions:
             here.open(shops, interval=f"{INTERVAL_S}s")
             revisions.wait(shops, NEW)
-        here.until_told(count)
+        here.until_told(shops)
         time.sleep(_CALM_S)
         with here.registry.recording() as pulled, here.cluster.recording() as asked:
             idle_s = _cpu_s(operator, lambda: time.sleep(intervals * INTERVAL_S)) / (intervals * INTERVAL_S)

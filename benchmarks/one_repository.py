@@ -37,7 +37,7 @@ def measure(*, quick: bool) -> Result:
             with here.registry.recording() as pulled:
                 operator.start(wait=False)
                 moments = revisions.wait(shops, NEW)
-            here.until_told(count)
+            here.until_told(shops)
             rss_bytes, peak_bytes = operator.rss_bytes(), operator.peak_rss_bytes()
             listings = _listings(here)
             times, cpu_before_s = [next(listings)], operator.cpu_s()

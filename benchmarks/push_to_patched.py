@@ -43,7 +43,7 @@ def _by_interval(here: Place, revisions: Revisions, rounds: int) -> list[float]:
     shops = names(rounds)
     here.publish_everywhere(shops, OLD)
     here.open(shops, interval=f"{INTERVAL_S}s")
-    here.until_told(rounds, version=OLD)
+    here.until_told(shops, version=OLD)
     chance = random.Random(0)  # the same moments in every run
     begin = time.monotonic()
     pushed = []

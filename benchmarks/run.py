@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import figures
@@ -36,21 +37,26 @@ def main() -> None:
     arguments = parser.parse_args()
 
     about = machine.description()
-    results = []
-    for name in arguments.only or BENCHMARKS:
-        began = time.monotonic()
-        _say(f"{name} …")
-        results.append(BENCHMARKS[name](quick=arguments.quick))
-        _say(f"{name}: {time.monotonic() - began:.0f} s")
+    results: list[figures.Result] = []
+    try:
+        for name in arguments.only or BENCHMARKS:
+            began = time.monotonic()
+            _say(f"{name} …")
+            results.append(BENCHMARKS[name](quick=arguments.quick))
+            _say(f"{name}: {time.monotonic() - began:.0f} s")
+    finally:  # what was measured before one of them failed is not lost
+        _report(results, about=about, quick=arguments.quick)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(figures.document(results, machine=about), indent=2) + "\n")
 
-    if arguments.quick:
+
+def _report(results: Sequence[figures.Result], *, about: Mapping[str, str], quick: bool) -> None:
+    if quick:
         print("A quick run, with few objects: these are not the figures.\n")
     wide = max(map(len, about))
     print("\n".join(f"{key:{wide}}  {value}" for key, value in about.items()))
     print()
     print(figures.table(results))
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(figures.document(results, machine=about), indent=2) + "\n")
 
 
 def _say(line: str) -> None:

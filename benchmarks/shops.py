@@ -9,7 +9,7 @@ release and no pauses, so that nobody waits for it.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ class Place:
             self.cluster.api.post(watches, bundle_watch(self.namespace, shop, where, interval=interval))
 
         in_parallel(deploy, shops)
-        self._until_all(applications, len(shops), lambda found: _at(found, "status", "health", "status") == "Healthy")
+        self._until_all(applications, shops, lambda found: _at(found, "status", "health", "status") == "Healthy")
         in_parallel(watch, shops)
 
     def reconcile_now(self, shop: str, *, request: str) -> None:
@@ -81,9 +81,9 @@ class Place:
             {"metadata": {"annotations": {"bundlewatch.dev/reconcile": request}}},
         )
 
-    def until_told(self, count: int, *, version: str = NEW) -> None:
-        """So many BundleWatches say that their Applications run this version: nothing is left to be done."""
-        self._until_all(WATCHES.format(namespace=self.namespace), count, lambda found: _tells(found, version))
+    def until_told(self, shops: Sequence[str], *, version: str = NEW) -> None:
+        """Their BundleWatches say that the Applications run this version: nothing is left to be done."""
+        self._until_all(WATCHES.format(namespace=self.namespace), shops, lambda found: _tells(found, version))
 
     def until_tells(self, shop: str, version: str) -> None:
         """As `until_told`, of one."""
@@ -108,15 +108,19 @@ class Place:
     def _repository(self, shop: str) -> str:
         return f"{self.registry.host}/{shop}/{_CHART}"
 
-    def _until_all(self, path: str, count: int, fits: Callable[[dict[str, Any]], bool]) -> None:
+    def _until_all(self, path: str, shops: Sequence[str], fits: Callable[[dict[str, Any]], bool]) -> None:
+        wanted = set(shops)
+
         def fitting() -> int:
-            return sum(map(fits, self.cluster.api.get(path)["items"]))
+            return sum(
+                fits(found) for found in self.cluster.api.get(path)["items"] if found["metadata"]["name"] in wanted
+            )
 
         eventually(
-            lambda: fitting() == count,
+            lambda: fitting() == len(wanted),
             timeout_s=_PATIENCE_S,
-            every_s=max(0.2, count / 500),  # looking must not be the work that is measured
-            message=lambda: f"{fitting()} of {count} {path.rpartition('/')[2]} are as they should be",
+            every_s=max(0.2, len(wanted) / 500),  # looking must not be the work that is measured
+            message=lambda: f"{fitting()} of {len(wanted)} {path.rpartition('/')[2]} are as they should be",
         )
 
 

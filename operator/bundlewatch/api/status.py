@@ -24,6 +24,7 @@ Truth = Literal["True", "False", "Unknown"]
 _Word = Annotated[str, Field(max_length=64), BeforeValidator(cleaner(64))]
 _Name = Annotated[str, Field(max_length=253), BeforeValidator(cleaner(253))]
 _Tag = Annotated[str, Field(max_length=128), BeforeValidator(cleaner(128))]
+_Uid = Annotated[str, Field(max_length=64), BeforeValidator(cleaner(64))]
 _Digest = Annotated[str, Field(max_length=256), BeforeValidator(cleaner(256))]
 _Revision = Annotated[str, Field(max_length=256), BeforeValidator(cleaner(256))]
 _Sentence = Annotated[str, Field(max_length=1024), BeforeValidator(cleaner(1024))]
@@ -84,6 +85,9 @@ class ApplicationStatus:
 
     name: _Name
     """Name of the Application."""
+
+    uid: _Uid | None = None
+    """Its uid, by which an Application made anew under the same name is told from the one before."""
 
     source: _Source | None = None
     """The source whose target revision follows: its position, counted from 0."""
@@ -185,7 +189,7 @@ class Status:
         Field(max_length=APPLICATIONS_MAX),
         BeforeValidator(first(APPLICATIONS_MAX)),
     ] = ()
-    """How far each Application is; the first 500 of them."""
+    """How far each Application is."""
 
     verdicts: Annotated[tuple[Verdict, ...], Field(max_length=VERDICTS_MAX), BeforeValidator(first(VERDICTS_MAX))] = ()
     """The ten tags nearest to being taken, best first, and why each was or was not."""

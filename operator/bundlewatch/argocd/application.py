@@ -118,7 +118,6 @@ class Application:
     name: str
     uid: str
     resource_version: str = field(compare=False)
-    created_at: datetime | None
     deleting: bool
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
@@ -178,7 +177,6 @@ def parse(live: Mapping[str, object]) -> Application:
         name=body.text(metadata.get("name")),
         uid=body.text(metadata.get("uid")),
         resource_version=body.text(metadata.get("resourceVersion")),
-        created_at=body.time(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
         labels=body.words(metadata.get("labels")),
         annotations={

@@ -6,15 +6,11 @@ move of ours that we could not tell of, are recognised. It may be lost at any ti
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from bundlewatch.api.v1alpha1 import ApplicationStatus, BundleWatch
 from bundlewatch.argocd.patch import FIELD_MANAGER
 from bundlewatch.rollout.plan import Action, Records, Step
 from bundlewatch.rollout.targets import Target
-
-HELD = "Held"
-"""The phase of a target that a person has moved since; it is left alone until they say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +41,9 @@ class Memory:
     def record(self, target: Target) -> ApplicationStatus | None:
         """What is remembered of a target; nothing of an earlier Application that had its name."""
         found = self._records.get(target.key)
-        created = target.application.created_at
-        if found is None or created is None or found.since is None:
+        if found is None or found.uid in {None, target.application.uid}:
             return found
-        return found if _rfc3339(created) <= found.since else None
+        return None
 
     def records(self, targets: Sequence[Target]) -> Records:
         """The same of many, by Application name and source index."""
@@ -78,10 +73,5 @@ class Memory:
         if record is not None and record.target:
             return record.target if record.target != target.source.target_revision else None
         # Nothing is known of what was before; what was moved before this BundleWatch was made, another one moved.
-        since = _rfc3339(manager.time) if manager.time is not None else ""
+        since = f"{manager.time:%Y-%m-%dT%H:%M:%SZ}" if manager.time is not None else ""
         return "" if not self._moved_before and since >= self._watch_created else None
-
-
-def _rfc3339(moment: datetime) -> str:
-    """As the API server writes times of objects: UTC, whole seconds; so they sort as text."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -30,10 +30,23 @@ def notices(watch: Identity, before: Status, after: Status, outcome: Outcome, *,
             now,
         )
     ready, was = _ready(after), _ready(before)
-    if ready is None or ready.reason in _QUIET:
+    if ready is None or ready.reason in _QUIET or (was and (was.status, was.reason) == (ready.status, ready.reason)):
         return
-    if was is None or (was.status, was.reason) != (ready.status, ready.reason):
-        yield Notice(subject, "Warning" if ready.status == "False" else "Normal", ready.reason, ready.message, now)
+    if was is not None and was.reason in _QUIET and _is_a_wobble(was, before, after):
+        return
+    yield Notice(subject, "Warning" if ready.status == "False" else "Normal", ready.reason, ready.message, now)
+
+
+def _is_a_wobble(progressing: Condition, before: Status, after: Status) -> bool:
+    """Nothing was released, and all is well again: Pods were restarted, or Argo CD looked away for a moment."""
+    ready = _ready(after)
+    moved = after.history[0].time if after.history else None
+    return (
+        ready is not None
+        and ready.status == "True"
+        and before.current is not None
+        and (moved is None or moved < progressing.last_transition_time)
+    )
 
 
 def _ready(status: Status) -> Condition | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bundlewatch.api import conditions as kstatus
 from bundlewatch.api.conditions import Reason, State
-from bundlewatch.api.status import HISTORY_MAX, VERDICTS_MAX, in_short
+from bundlewatch.api.status import APPLICATIONS_MAX, HISTORY_MAX, VERDICTS_MAX, in_short
 from bundlewatch.api.v1alpha1 import (
     ApplicationStatus,
     Bundle,
@@ -21,12 +21,12 @@ from bundlewatch.api.v1alpha1 import (
 )
 from bundlewatch.argocd.health import Phase
 from bundlewatch.argocd.spelling import tag_of
-from bundlewatch.engine.memory import HELD, Memory
+from bundlewatch.engine.memory import Memory
 from bundlewatch.engine.reconcile import LOOKS, Outcome, Seen
 from bundlewatch.errors import BundleWatchError
 from bundlewatch.policy.verdict import Verdict as PolicyVerdict
 from bundlewatch.policy.version import Version
-from bundlewatch.rollout.plan import Action, Reader
+from bundlewatch.rollout.plan import HELD, Action, Reader
 from bundlewatch.rollout.targets import Unmet
 
 _NOT_YET = frozenset({Phase.WAITING, Phase.SYNCING, Phase.PROGRESSING, Phase.SUSPENDED, Phase.OUT_OF_SYNC})
@@ -54,12 +54,12 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
         )
         return _told(watch, before, state, now=now)
     memory = Memory.of(watch)
+    followed = [_application(seen, memory, now=now) for seen in outcome.seen]
+    room = APPLICATIONS_MAX - len(followed)  # what is followed has to be remembered
+    unmet = [_unmet(unmet, watch, now=now) for unmet in outcome.unmet[:room]]
     applications = tuple(
         sorted(
-            (
-                *(_application(seen, memory, now=now) for seen in outcome.seen),
-                *(_unmet(unmet, watch, now=now) for unmet in outcome.unmet),
-            ),
+            (*followed, *unmet),
             key=lambda entry: (entry.name, entry.source if isinstance(entry.source, int) else -1),
         )
     )
@@ -123,6 +123,7 @@ def _application(seen: Seen, memory: Memory, *, now: str) -> ApplicationStatus:
         previous = seen.moved_from
     entry = ApplicationStatus(
         name=target.application.name,
+        uid=target.application.uid or None,
         source=target.source.index,
         current=current,
         previous=previous or None,
@@ -144,6 +145,7 @@ def _unmet(unmet: Unmet, watch: BundleWatch, *, now: str) -> ApplicationStatus:
     )
     entry = ApplicationStatus(
         name=unmet.application,
+        uid=record.uid if record is not None else None,
         source=unmet.source,
         current=record.current if record is not None else None,
         target=record.target if record is not None else None,
@@ -266,9 +268,10 @@ def _rollout(applications: Sequence[ApplicationStatus]) -> State:
     if moving:
         first = moving[0]
         others = f" (and {len(moving) - 1} more)" if len(moving) > 1 else ""
-        origin = f" from {first.current}" if first.current and first.current != first.target else ""
+        origin = f" from {first.current}" if first.current else ""
         detail = f": {first.message}" if first.message else ""
-        return State.progressing(f"{first.name} moves{origin} to {first.target}{others}, {first.phase}{detail}")
+        way = f"runs {first.target}" if first.current == first.target else f"moves{origin} to {first.target}"
+        return State.progressing(f"{first.name} {way}{others}, {first.phase}{detail}")
     first = applications[0]
     same = len({entry.target for entry in applications}) == 1
     names = in_short([entry.name for entry in applications])

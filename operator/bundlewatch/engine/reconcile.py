@@ -17,13 +17,13 @@ from bundlewatch.bundle.chart import LEGACY_LAYER, NotAChart
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import Forbidden
 from bundlewatch.engine.listing import Listing, Route
-from bundlewatch.engine.memory import HELD, Memory
+from bundlewatch.engine.memory import Memory
 from bundlewatch.engine.policies import Judge
 from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone, Refused
 from bundlewatch.policy.selection import Candidate, Selection
 from bundlewatch.policy.verdict import Reason, Verdict
 from bundlewatch.policy.version import Version, from_tag, parse_loose
-from bundlewatch.rollout.plan import Action, Choice, Reader, Step, fits, floor_of, plan
+from bundlewatch.rollout.plan import HELD, Action, Choice, Reader, Step, fits, floor_of, plan
 from bundlewatch.rollout.targets import Target, Unmet, find_targets
 
 LOOKS = 64

@@ -103,7 +103,7 @@ class Policy:
 
 
 def select(tags: Iterable[str], *, policy: Policy, floor: Version | None) -> "Selection":
-    """The selection among `tags`; nothing of lower precedence than `floor` is a candidate, unless it is pinned."""
+    """The selection among `tags`; nothing older than `floor` is a candidate, unless it is pinned."""
     return Ranking(policy, tags).select(floor=floor)
 
 
@@ -158,8 +158,8 @@ class Selection:
         self._floor = floor
         self._first = 0
         if floor is not None:
-            # A key begins with its precedence, and a longer tuple sorts after its own beginning.
-            self._first = bisect_left(ranking.eligible, (floor.precedence,))
+            # A key begins with its order, and a longer tuple sorts after its own beginning.
+            self._first = bisect_left(ranking.eligible, (floor.order,))
 
     @property
     def policy(self) -> Policy:
@@ -233,7 +233,7 @@ class Selection:
         if chosen is not None:
             return self._verdict(tag, Reason.SUPERSEDED, f"superseded by {chosen.tag}")
         version = policy.read(tag)
-        if self._floor is not None and version is not None and version < self._floor:
+        if self._floor is not None and version is not None and version.is_older(self._floor):
             return self._verdict(tag, Reason.DOWNGRADE, f"{tag} is below {self._floor}, which runs")
         return self._verdict(tag, Reason.SUPERSEDED, _NOT_LOOKED_AT)
 

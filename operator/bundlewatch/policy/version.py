@@ -19,6 +19,9 @@ Identifiers = tuple[tuple[int, int | str], ...]
 Precedence = tuple[int, int, int, Identifiers]
 """Major, minor, patch, prerelease. Plain tuple order is SemVer's order; equal tuples, equal precedence."""
 
+Order = tuple[int, int, int, Identifiers, Identifiers]
+"""A `Precedence`, then build metadata: SemVer calls them equal, and one of them has to be preferred."""
+
 SortKey = tuple[int, int, int, Identifiers, Identifiers, bool]
 """A `Precedence`, then what breaks a tie: build metadata, and whether the text is strict SemVer."""
 
@@ -63,6 +66,15 @@ class Version:
     @property
     def patch(self) -> int:
         return self.precedence[2]
+
+    @property
+    def order(self) -> Order:
+        """Where it stands among versions here: by precedence, and of equal ones by build metadata."""
+        return (*self.precedence, _identifiers(self.build) if self.build else ())
+
+    def is_older(self, other: "Version") -> bool:
+        """Whether going from the other to this one is a step back."""
+        return self.order < other.order
 
     def __str__(self) -> str:
         """The version as SemVer writes it, whatever the text was."""

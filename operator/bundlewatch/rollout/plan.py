@@ -13,10 +13,13 @@ from enum import StrEnum
 from bundlewatch.api.v1alpha1 import ApplicationStatus
 from bundlewatch.argocd.ownership import maker_of, warning
 from bundlewatch.argocd.patch import FIELD_MANAGER
-from bundlewatch.argocd.running import is_digest, running_revisions
+from bundlewatch.argocd.running import is_digest, is_range, running_revisions
 from bundlewatch.argocd.spelling import Problem, preflight, tag_of, target_revision
 from bundlewatch.policy.version import Version, from_tag, parse_loose
 from bundlewatch.rollout.targets import Target
+
+HELD = "Held"
+"""The phase of a target that somebody else has set after us; it is left alone until they say otherwise."""
 
 Reader = Callable[[str], Version | None]
 """How a tag reads as a version under the BundleWatch's pattern; None: it does not."""
@@ -82,7 +85,7 @@ def floor_of(targets: Sequence[Target], *, read: Reader) -> Version | None:
     """The lowest version that runs in any target; None: there is one of which none can be told."""
     floors = [runs(target, read=read) for target in targets]
     known = [floor for floor in floors if floor is not None]
-    return min(known) if known and len(known) == len(floors) else None
+    return min(known, key=lambda floor: floor.order) if known and len(known) == len(floors) else None
 
 
 def runs(target: Target, *, read: Reader) -> Version | None:
@@ -98,11 +101,9 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
         return Step(target, Action.KEEP, desired)
     # A pin that asks for something else than we had set is a later word than the one that made us hold.
     repinned = choice.pinned and record is not None and desired != record.target
-    if record is not None and record.target and live != record.target and not repinned:
-        manager = target.application.target_revision_managers.get(target.source.index)
-        if manager is not None and manager.name != FIELD_MANAGER:
-            # Before all else that stops a move: a step that wants what is live would make status forget the hold.
-            return Step(target, Action.HOLD, record.target, _held(manager.name, target, record.target, watch))
+    if record is not None and not repinned and (writer := _overruled_by(target, record, read=read)) is not None:
+        # Before all else that stops a move: a step that wants what is live would make status forget the hold.
+        return Step(target, Action.HOLD, record.target or "", _held(writer, target, record.target or "", watch))
     problem = fits(choice, target)
     if problem is not None:
         return Step(target, Action.REFUSE, live, problem.message)
@@ -117,9 +118,38 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
             f"targetRevision {live!r} is no version, so it cannot be told whether {choice.tag} is newer than what "
             f"runs; set targetRevision to a version once, or set spec.pin to {choice.tag}",
         )
-    if floor is not None and choice.version is not None and choice.version < floor:
+    if floor is None and is_range(live) and target.application.sync_status:
+        return Step(
+            target,
+            Action.REFUSE,
+            live,
+            f"targetRevision {live!r} is a range, and Argo CD does not tell which version it runs, so it cannot be "
+            f"told whether {choice.tag} is newer; wait until Argo CD tells, or set targetRevision to a version once",
+        )
+    if floor is not None and choice.version is not None and choice.version.is_older(floor):
         return Step(target, Action.KEEP, live, f"runs {floor}, which is newer than {choice.tag}")
     return Step(target, Action.MOVE, desired)
+
+
+def _overruled_by(target: Target, record: ApplicationStatus, *, read: Reader) -> str | None:
+    """Who set the target to something else after we had set it, "" where nobody can be named; None: nobody did.
+
+    Something else that is ours is a move that no status tells of. Of a list of sources the API server remembers
+    only who wrote the list last, so there our own name proves nothing: what was held stays so, and what is older
+    than what we had set was not set by us.
+    """
+    live = target.source.target_revision or ""
+    if not record.target or live == record.target:
+        return None
+    manager = target.application.target_revision_managers.get(target.source.index)
+    if manager is None or manager.name != FIELD_MANAGER:
+        return manager.name if manager is not None else ""
+    if record.phase == HELD:
+        return ""
+    if target.application.multi_source:
+        now, before = read(tag_of(live)), read(tag_of(record.target))
+        return "" if now is None or before is None or now.is_older(before) else None
+    return None
 
 
 def _held(manager: str, target: Target, wanted: str, watch: str) -> str:

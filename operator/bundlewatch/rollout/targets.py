@@ -7,6 +7,7 @@ several BundleWatches that mean one source, the oldest owns it.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bundlewatch.api.status import APPLICATIONS_MAX
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application, Source
 from bundlewatch.argocd.matching import (
@@ -22,6 +23,7 @@ from bundlewatch.errors import InvalidSpec
 NOT_FOUND = "ApplicationNotFound"
 CONFLICT = "Conflict"
 DELETING = "ApplicationDeleting"
+TOO_MANY = "TooManyApplications"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,20 @@ def find_targets(
                 found[result.key] = result
             else:
                 unmet[result.key] = result
-    return tuple(found[key] for key in sorted(found)), tuple(
+    targets = [found[key] for key in sorted(found)]
+    if len(targets) > APPLICATIONS_MAX:
+        # What status has no room for could not be remembered: a person's decision there would be overwritten.
+        beyond = targets[APPLICATIONS_MAX]
+        unmet[beyond.key] = Unmet(
+            beyond.application.name,
+            beyond.source.index,
+            TOO_MANY,
+            False,
+            f"{len(targets)} Applications are meant and one BundleWatch follows {APPLICATIONS_MAX}: from "
+            f"{beyond.application.name} on, in order of name, they are left alone; share them out among several "
+            "BundleWatches, each with labels of its own",
+        )
+    return tuple(targets[:APPLICATIONS_MAX]), tuple(
         unmet[key] for key in sorted(unmet, key=lambda key: (key[0], -1 if key[1] is None else key[1]))
     )
 

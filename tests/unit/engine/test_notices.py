@@ -141,3 +141,16 @@ async def test_a_move_whose_status_could_not_be_written_is_told_by_the_pass_that
         "moved Application shop from 1.0.0 to 1.0.1"
     ]
     assert [notice for notice in later if notice.reason == "Moved"] == []
+
+
+async def test_pods_that_restart_are_no_release() -> None:
+    cluster = stage(revision="1.0.1")
+    status, _ = await passed(cluster, Status())
+    found = []
+    for health in ("Progressing", "Healthy", "Progressing", "Healthy"):
+        cluster.server.sync(health=health)
+        status, more = await passed(cluster, status)
+        found += more
+
+    assert found == []
+    assert [condition.status for condition in status.conditions] == ["True"]

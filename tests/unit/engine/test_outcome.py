@@ -95,7 +95,7 @@ CASES = {
     "runs the best": (Case("1.0.1"), SETTLED, "shop runs 1.0.1, Synced and Healthy"),
     "suspended": (Case(spec={"suspend": True}), [("Ready", "True", "Suspended")], "set spec.suspend to false"),
     "just moved": (Case("1.0.0"), PROGRESSING, "shop moves from 1.0.0 to 1.0.1, Waiting: Argo CD has not looked at"),
-    "its resources come up": (Case("1.0.1", health="Progressing"), PROGRESSING, "shop moves to 1.0.1, Progressing"),
+    "its resources come up": (Case("1.0.1", health="Progressing"), PROGRESSING, "shop runs 1.0.1, Progressing"),
     "before the first listing": (Case(tags=Empty()), PROGRESSING, "listing the tags of registry.example.com/team/shop"),
     "the registry is down": (
         Case(trouble=DOWN),

@@ -1,6 +1,7 @@
 """One pass, from the tags of a listing to what stands in the Application, in a cluster kept in memory."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -404,9 +405,11 @@ async def test_a_pin_set_after_a_hold_is_the_later_word() -> None:
 
 
 async def test_an_application_made_anew_under_its_old_name_is_not_held_for_what_the_old_one_ran() -> None:
-    world = stage("1.0.0", manager="argocd-controller", metadata={"creationTimestamp": at(-30)})
+    world = stage("1.0.0", manager="argocd-controller")
+    before = recorded("1.0.1")
+    old = replace(before, applications=(replace(before.applications[0], uid="uid-of-the-old-one"),))
 
-    await world.reconcile(watch(status=recorded("1.0.1")), shelf("1.0.1"))
+    await world.reconcile(watch(status=old), shelf("1.0.1"))
 
     assert world.server.revision() == "1.0.1"
 

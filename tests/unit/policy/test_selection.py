@@ -302,7 +302,8 @@ def test_an_empty_pin_is_none() -> None:
     ("floor", "candidates"),
     [
         pytest.param("1.1.0", "1.2.0 1.1.0_b 1.1.0", id="as new as what runs, and newer"),
-        pytest.param("1.1.0+z", "1.2.0 1.1.0_b 1.1.0", id="build metadata makes nothing older"),
+        pytest.param("1.1.0+a", "1.2.0 1.1.0_b", id="the lower build of what runs is older"),
+        pytest.param("1.1.0+z", "1.2.0", id="also where a higher one has vanished"),
         pytest.param("1.1.1-rc.1", "1.2.0", id="a prerelease that runs"),
         pytest.param("9.0.0", "", id="newer than everything"),
         pytest.param(None, "1.2.0 1.1.0_b 1.1.0 1.0.0", id="nothing runs"),

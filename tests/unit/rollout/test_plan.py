@@ -25,17 +25,19 @@ def target(
     manager: str | None = None,
     resolved: str = "",
     deployed: str = "",
+    looked: bool = True,
+    beside: dict[str, str] | None = None,
     name: str = "shop",
     **metadata: Any,
 ) -> Target:
     """A target whose target revision is `live`, as `manager` wrote it; Argo CD made `resolved` of it, and has
-    `deployed` as the last one that went well.
+    `deployed` as the last one that went well. `looked`: Argo CD has looked at it at all. `beside`: a second source.
     """
     wanted = source | ({} if live is None else {"targetRevision": live})
     managed: dict[str, Any] = {
         "manager": manager,
         "operation": "Update",
-        "fieldsV1": {"f:spec": {"f:source": {"f:targetRevision": {}}}},
+        "fieldsV1": {"f:spec": {"f:sources": {}} if beside else {"f:source": {"f:targetRevision": {}}}},
     }
     status = {
         "sync": {"status": "Synced", "revision": resolved, "comparedTo": {"source": wanted}},
@@ -49,11 +51,11 @@ def target(
                 "managedFields": [] if manager is None else [managed],
                 **metadata,
             },
-            "spec": {"source": wanted},
-            "status": status,
+            "spec": {"sources": [wanted, beside]} if beside else {"source": wanted},
+            "status": status if looked else {},
         }
     )
-    (found,) = application.sources
+    found = application.sources[0]
     kind = kind_of(found)
     assert kind is not None
     return Target(application, found, kind)
@@ -70,10 +72,17 @@ def choice(tag: str = "1.1.0", *, pinned: bool = False, chart: str = "bundle", l
 
 
 def step(
-    chosen: Choice, aim: Target, *, wanted: str | None = None, released: bool = False, pattern: str | None = None
+    chosen: Choice,
+    aim: Target,
+    *,
+    wanted: str | None = None,
+    phase: str | None = None,
+    released: bool = False,
+    pattern: str | None = None,
 ) -> Step:
-    """`wanted`: the target revision that status says we wanted there."""
-    records = {} if wanted is None else {aim.key: ApplicationStatus(name=aim.application.name, source=0, target=wanted)}
+    """`wanted`: the target revision that status says we wanted there; `phase`: where it says that it was."""
+    record = ApplicationStatus(name=aim.application.name, source=0, target=wanted, phase=phase)
+    records = {} if wanted is None else {aim.key: record}
     (found,) = plan(chosen, [aim], watch="shop", records=records, released=released, read=policy(pattern).read)
     assert found.target is aim
     return found
@@ -89,7 +98,7 @@ def step(
         pytest.param("1.1.0", target("1.0.0-rc.1"), "1.1.0", id="a prerelease runs"),
         pytest.param("1.1.0", target("~1.0", resolved="1.0.7"), "1.1.0", id="a range runs something older"),
         pytest.param("1.1.0", target("~1.1", resolved="1.1.0"), "1.1.0", id="a range runs the same"),
-        pytest.param("1.1.0", target("^1"), "1.1.0", id="a range that was never resolved"),
+        pytest.param("1.1.0", target("^1", looked=False), "1.1.0", id="a range that Argo CD has never looked at"),
         pytest.param("1.1.0_b", target("1.1.0+a"), "1.1.0+b", id="build metadata makes nothing older"),
     ],
 )
@@ -224,13 +233,45 @@ def test_a_persons_later_decision_is_respected() -> None:
     ("live", "manager", "message"),
     [
         pytest.param("1.0.0", "", "somebody set targetRevision to 1.0.0 after ", id="a writer without a name"),
+        pytest.param("1.0.0", None, "somebody set targetRevision to 1.0.0 after ", id="a writer nobody knows"),
         pytest.param(None, "kubectl", "kubectl set targetRevision to nothing after ", id="who took it away"),
     ],
 )
-def test_a_hold_says_what_is_known_of_who_did_what(live: str | None, manager: str, message: str) -> None:
+def test_a_hold_says_what_is_known_of_who_did_what(live: str | None, manager: str | None, message: str) -> None:
     found = step(choice(), target(live, manager=manager), wanted="1.0.5")
 
     assert found.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("live", "phase", "action"),
+    [
+        pytest.param("1.0.0", None, Action.HOLD, id="older than what we had set"),
+        pytest.param("main", None, Action.HOLD, id="no version"),
+        pytest.param("1.0.9", "Held", Action.HOLD, id="it was held before"),
+        pytest.param("1.0.9", None, Action.MOVE, id="newer, as an untold move of ours is"),
+    ],
+)
+def test_among_several_sources_our_own_name_does_not_undo_a_persons_decision(
+    live: str, phase: str | None, action: Action
+) -> None:
+    # Somebody set the first source, and then we moved the second: the API server remembers the last writer of both.
+    aim = target(live, manager="bundlewatch", beside=NATIVE | {"targetRevision": "2.0.0"})
+
+    assert step(choice(), aim, wanted="1.0.5", phase=phase).action is action
+
+
+def test_a_range_whose_version_argo_cd_does_not_tell_is_not_moved() -> None:
+    found = step(choice(), target("1.*"))
+
+    assert (found.action, found.desired) == (Action.REFUSE, "1.*")
+    assert "wait until Argo CD tells, or set targetRevision to a version once" in found.message
+
+
+def test_of_equal_versions_the_lower_build_is_a_step_back() -> None:
+    found = step(choice("1.0.0_b1"), target("1.0.0+b2"))
+
+    assert (found.action, found.message) == (Action.KEEP, "runs 1.0.0+b2, which is newer than 1.0.0_b1")
 
 
 def test_a_hold_names_the_maker_that_puts_it_back_and_the_rule_to_paste() -> None:
@@ -253,7 +294,6 @@ def test_a_hold_names_the_maker_that_puts_it_back_and_the_rule_to_paste() -> Non
         pytest.param("kubectl", None, False, id="we never wanted anything there"),
         pytest.param("kubectl", "1.0.0", False, id="it is what we wanted"),
         pytest.param("bundlewatch", "1.0.5", False, id="we wrote it, and status was lost"),
-        pytest.param(None, "1.0.5", False, id="nobody is known to have written it"),
         pytest.param("kubectl", "1.0.5", True, id="a person ended all holds"),
     ],
 )

@@ -159,6 +159,16 @@ def test_of_several_matching_sources_the_one_that_was_asked_for_is_moved(source:
     assert moved(watch({"name": "shop", "source": source}), application(GIT, WEB, API)) == [("shop", index)]
 
 
+def test_more_applications_than_status_has_room_for_are_left_alone_and_counted() -> None:
+    shops = [application(name=f"shop-{number:03}") for number in range(503)]
+
+    targets, (unmet,) = aim(watch({"selector": {}}), *shops)
+
+    assert [target.application.name for target in targets] == [f"shop-{number:03}" for number in range(500)]
+    assert (unmet.reason, unmet.waits) == ("TooManyApplications", False)
+    assert unmet.message.startswith("503 Applications are meant and one BundleWatch follows 500: from shop-500 on")
+
+
 def test_what_is_named_and_selected_too_is_meant_as_it_is_named() -> None:
     both = watch({"name": "shop", "source": "web"}, {"selector": {}})
 
