@@ -1,7 +1,7 @@
 """The composition root: builds the parts, runs them, and ends them in the order in which they need each other.
 
-On SIGTERM or SIGINT: take no more work, end the listings, let writes under way finish, stop watching, close
-the connections. A second signal ends at once.
+On SIGTERM or SIGINT: take no more work, stop watching, end the listings, let writes under way finish, close
+the connections. What has not ended by a deadline is left behind; a second signal ends at once.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -20,7 +21,7 @@ from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.application import parse as parse_application
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, KubernetesClient
-from bundlewatch.cluster.watch import ClusterWatch
+from bundlewatch.cluster.watch import ClusterWatch, Event
 from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.engine import Engine
 from bundlewatch.engine.listing import Listings
@@ -28,14 +29,14 @@ from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
 from bundlewatch.engine.table import Name, Table, Unreadable
-from bundlewatch.errors import BundleWatchError, InvalidSpec
+from bundlewatch.errors import InvalidSpec
 from bundlewatch.observe import probes
 from bundlewatch.registry.client import HostLimits, ListingLimits, RegistryClient, Timeouts
 from bundlewatch.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_CRDS_EVERY_S = 5.0
+_CLOSE_S = 1.0  # beyond what writes under way are given; 4 s in all, and Kubernetes kills after 30 s
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -52,7 +53,7 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop_or_leave, stop, number)
+        loop.add_signal_handler(number, _stop_or_leave, stop, number, settings.shutdown_s + _CLOSE_S)
     logger.info("bundlewatch %s starts", __version__)
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(
@@ -77,27 +78,34 @@ async def _serve(settings: Settings, *, cluster: KubernetesClient, stack: AsyncE
         ),
     )
     stack.push_async_callback(registry.aclose)
-    engine = build_engine(settings, cluster=cluster, registry=registry)
+
+    def tell(event: Event) -> None:
+        engine.tell(event)
+
     watch = ClusterWatch(
         parsers={BUNDLE_WATCHES: read_watch, APPLICATIONS: parse_application},
-        sink=engine.tell,
+        sink=tell,
         login=cluster.login,
+        serves=cluster.serves,
         namespaces=settings.namespaces,
     )
+    engine = build_engine(settings, cluster=cluster, registry=registry, restart_watch=watch.restart)
     await stack.enter_async_context(
         probes.serve(host=settings.probe_host, port=settings.probe_port, healthy=engine.healthy, ready=engine.ready)
     )
     async with asyncio.TaskGroup() as group:
-        watching = group.create_task(_watch_when_possible(watch, cluster), name="watch")
+        watching = group.create_task(watch.run(), name="watch")
         working = group.create_task(engine.run(), name="engine")
         await stop.wait()
         logger.info("ending")
         working.cancel()
+        watching.cancel()  # it takes its time, the same time as the writes
         await engine.close(grace_s=settings.shutdown_s)
-        watching.cancel()
 
 
-def build_engine(settings: Settings, *, cluster: KubernetesClient, registry: RegistryClient) -> Engine:
+def build_engine(
+    settings: Settings, *, cluster: KubernetesClient, registry: RegistryClient, restart_watch: Callable[[], None]
+) -> Engine:
     """The engine and its parts, not yet running."""
     table = Table()
     listings = Listings(registry=registry, cluster=cluster, clock=time.monotonic, timeout_s=settings.listing_timeout_s)
@@ -126,6 +134,7 @@ def build_engine(settings: Settings, *, cluster: KubernetesClient, registry: Reg
         passes=passes,
         namespaces=settings.namespaces,
         clock=time.monotonic,
+        restart_watch=restart_watch,
     )
     return engine
 
@@ -138,29 +147,16 @@ def read_watch(body: Mapping[str, Any]) -> BundleWatch | Unreadable:
         return Unreadable.of_body(body, error=error)
 
 
-async def _watch_when_possible(watch: ClusterWatch, cluster: KubernetesClient) -> None:
-    """The watch finds its kinds once, when it starts: wait until both are served."""
-    told = False
-    while True:
-        try:
-            missing = [which for which in (BUNDLE_WATCHES, APPLICATIONS) if not await cluster.serves(which)]
-        except BundleWatchError as error:
-            logger.warning("%s", error)
-        else:
-            if not missing:
-                break
-            if not told:
-                told = True
-                names = ", ".join(f"{which.plural}.{which.group}" for which in missing)
-                logger.warning(
-                    "the API server does not serve %s: install BundleWatch's CRD from crds/, and Argo CD; waiting",
-                    names,
-                )
-        await asyncio.sleep(_CRDS_EVERY_S)
-    await watch.run()
-
-
-def _stop_or_leave(stop: asyncio.Event, number: int) -> None:
+def _stop_or_leave(stop: asyncio.Event, number: int, within_s: float) -> None:
     if stop.is_set():
         os._exit(128 + number)
     stop.set()
+    # In a thread: a look-up that hangs may hold up the interpreter's own end, when there is no loop any more.
+    deadline = threading.Timer(within_s, _leave)
+    deadline.daemon = True
+    deadline.start()
+
+
+def _leave() -> None:
+    logger.warning("not everything ended in time; leaving all the same")
+    os._exit(0)

@@ -4,9 +4,12 @@ Flags are declared in `cli/run.py`; each has a `BUNDLEWATCH_…` twin in the env
 I/O and reads nothing: it only says which values make sense together.
 """
 
-from typing import Literal, Self
+import re
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123, as Kubernetes names namespaces
 
 
 class Settings(BaseModel):
@@ -49,6 +52,10 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _namespaces_are_named(self) -> Self:
-        if any(not name or "/" in name for name in self.namespaces):
-            raise ValueError("namespaces must be names of namespaces; leave them out to serve the whole cluster")
+        for name in self.namespaces:
+            if not _LABEL.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is no name of a namespace: write a whole one, of lower-case letters, digits and - "
+                    "between them, at most 63; leave namespaces out to serve the whole cluster"
+                )
         return self

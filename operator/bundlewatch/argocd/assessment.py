@@ -1,7 +1,8 @@
 """The words for where an Application stands, for people (phase, message) and for machines (cause).
 
-They stand in status and in metrics, so they are a promise: a word is added, never given another meaning. How
-long a phase lasts is not part of them; whoever records them knows since when.
+Phases and messages stand in status. A phase is a promise: a word is added, never given another meaning. Causes
+are shown nowhere; they tell apart what shares a phase. How long a phase lasts is not part of them; whoever records
+them knows since when.
 """
 
 from dataclasses import dataclass

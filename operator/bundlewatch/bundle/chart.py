@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bundlewatch.errors import UnusableContent
+from bundlewatch.registry.reference import is_digest
 from bundlewatch.registry.untrusted import clean
 
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
@@ -69,9 +70,11 @@ def read_manifest(raw: bytes, *, media_type: str) -> ChartManifest | NotAChart:
     content = [layer for layer in types if layer in {HELM_LAYER, LEGACY_LAYER}]
     if len(content) != 1:
         return NotAChart(f"it has a chart's config but {len(content)} chart layers, where one is needed")
-    size = config.get("size")
+    digest, size = config.get("digest"), config.get("size")
+    if not isinstance(digest, str) or not is_digest(digest):
+        return NotAChart("its config has a digest that cannot be checked")
     return ChartManifest(
-        config_digest=str(config.get("digest", "")),
+        config_digest=digest,
         config_size_bytes=size if isinstance(size, int) else 0,
         layer_type=content[0],
     )

@@ -1,7 +1,8 @@
 """Kubernetes Events: one for each transition a person would want to have been told of.
 
-The name of an Event is made from what it says and when that began, so that telling the same transition twice
-(after a crash between two writes) is refused by the API server instead of shown twice.
+The name of an Event is made from what it says and the time it is told for, so that posting the same notice twice
+is refused by the API server instead of shown twice. It is no record: an Event is lost when we crash between the
+write of status and it, and a transition that is found a second time has a second Event. Status is the record.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What to tell: `reason` in CamelCase, `message` for people, `began` the time the transition is known by."""
+    """What to tell: `reason` in CamelCase, `message` for people, `began` the time it is told for."""
 
     subject: Subject
     type: Literal["Normal", "Warning"]

@@ -5,12 +5,14 @@ timer, no index, so watching writes nothing. It runs in a thread and an event lo
 end kopf cancels every task that was started in its loop after it, ours among them; and because a busy engine
 must not make it miss bookmarks. Handlers only parse; values cross to the engine's loop in the order they came.
 
-kopf ends on some errors (an unknown ERROR event, a login that expired twice); then it is started again here.
-What it cannot see is an object that was deleted while the watch was broken: `Relisted` tells the engine to
-sweep for those.
+kopf ends on some errors (an unknown ERROR event, a login that expired twice, a kind that is not served any
+more); then it is started again here. It looks once, when it starts, for the kinds it is to watch, and is deaf for
+ever to one that is not served at that moment: each start waits until all are. What it cannot see is an object
+that was deleted while the watch was broken: `Relisted` tells the engine to sweep for those.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
@@ -23,6 +25,7 @@ from typing import Any, Generic, TypeVar
 import kopf
 
 from bundlewatch.cluster.client import Login, Resource
+from bundlewatch.errors import BundleWatchError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ T = TypeVar("T")
 _RESTART_MIN_S = 1.0
 _RESTART_MAX_S = 30.0
 _STOP_S = 2.0
+_SERVED_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +72,59 @@ class ClusterWatch:
         parsers: Mapping[Resource, Parser],
         sink: Callable[[Event], None],
         login: Callable[[], Awaitable[Login]],
+        serves: Callable[[Resource], Awaitable[bool]],
         namespaces: Sequence[str] = (),
     ) -> None:
+        """`serves`: whether the API server knows a kind; it may raise a BundleWatchError."""
         self._parsers = parsers
         self._sink = sink
         self._login = login
+        self._serves = serves
         self._namespaces = list(namespaces)
-        self.running = False
+        self._session: _Session | None = None
 
     async def run(self) -> None:
         """Watch until cancelled; a watch that ends by itself is started again, later and later."""
         pause_s = _RESTART_MIN_S
+        await self._until_served()
         while True:
-            session = _Session(self, loop=asyncio.get_running_loop())
             started = asyncio.get_running_loop().time()
-            self.running = True
+            self._session = _Session(self, loop=asyncio.get_running_loop())
             try:
-                await session.run()
+                await self._session.run()
             finally:
-                self.running = False
+                self._session = None
             if asyncio.get_running_loop().time() - started > _RESTART_MAX_S:
                 pause_s = _RESTART_MIN_S
             logger.warning("the watch of the cluster ended; it starts again in %.0f s", pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _RESTART_MAX_S)
+            await self._until_served()
             self._sink(Relisted())
+
+    def restart(self) -> None:
+        """Have the watch start over and tell of everything again; from any thread."""
+        session = self._session
+        if session is not None:  # else the next one is about to begin anyway
+            session.stop()
+
+    async def _until_served(self) -> None:
+        told: list[Resource] = []
+        while True:
+            try:
+                missing = [resource for resource in self._parsers if not await self._serves(resource)]
+            except BundleWatchError as error:
+                logger.warning("%s", error)
+            else:
+                if not missing:
+                    return
+                if missing != told:
+                    told = missing
+                    logger.warning(
+                        "the API server does not serve %s: install BundleWatch's CRD from crds/, and Argo CD; waiting",
+                        ", ".join(f"{resource.plural}.{resource.group}" for resource in missing),
+                    )
+            await asyncio.sleep(_SERVED_EVERY_S)
 
 
 class _Session:
@@ -102,7 +134,8 @@ class _Session:
         self._watch = watch
         self._loop = loop
         self._ended: Future[None] = Future()
-        self._stop: Callable[[], object] = lambda: None
+        self._stopping = False
+        self._wake: Callable[[], object] = lambda: None
 
     async def run(self) -> None:
         # A daemon: if kopf does not end in time, it must not keep the process.
@@ -111,9 +144,14 @@ class _Session:
         try:
             await asyncio.shield(ended)
         except asyncio.CancelledError:
-            self._stop()
+            self.stop()
             await asyncio.wait({ended}, timeout=_STOP_S)
             raise
+
+    def stop(self) -> None:
+        """Have it end soon; from any thread."""
+        self._stopping = True
+        self._wake()
 
     def _thread(self) -> None:
         try:
@@ -126,11 +164,13 @@ class _Session:
     async def _operate(self) -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
-        def request_stop() -> None:
-            if not loop.is_closed():
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
                 loop.call_soon_threadsafe(stop.set)
 
-        self._stop = request_stop
+        self._wake = wake
+        if self._stopping:  # asked before there was anything to wake
+            stop.set()
         await kopf.operator(
             registry=self._registry(),
             settings=_settings(),
@@ -191,15 +231,15 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.reconnect_backoff = 1
     settings.networking.request_timeout = 30
     # Endless: with a finite list an outage longer than its sum ends the operator.
-    settings.networking.error_backoffs = _Backoffs()
+    settings.networking.error_backoffs = Backoffs()
     # Workers of idle objects must not pile up: 5 s, the default, costs three times the memory at 10,000 objects.
     settings.queueing.idle_timeout = 0.05
     return settings
 
 
-class _Backoffs:
+class Backoffs:
     """1, 2, 4 … 30 s, for ever, each ±20 %, so that many operators do not come back as one."""
 
     def __iter__(self) -> Iterator[float]:
         for attempt in itertools.count():
-            yield min(2.0**attempt, 30.0) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+            yield min(2.0 ** min(attempt, 5), 30.0) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret

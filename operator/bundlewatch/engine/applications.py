@@ -39,6 +39,11 @@ class LiveApplications:
     def rivals(self, watch: BundleWatch, application: Application) -> Iterable[BundleWatch]:
         return (rival for rival in self._table.concerned(application) if rival.uid != watch.uid)
 
+    def stands(self, watch: BundleWatch) -> bool:
+        """Whether this is still what the BundleWatch asks for, as far as we have heard."""
+        known = self._table.watches.get((watch.namespace, watch.name))
+        return known is not None and (known.uid, known.generation) == (watch.uid, watch.generation)
+
     async def patch(self, application: Application, operations: Sequence[Mapping[str, Any]]) -> Application:
         """Write, or raise ObjectChanged or ObjectGone: then nothing was written."""
         answer = await self._cluster.patch_application(application.namespace, application.name, operations)

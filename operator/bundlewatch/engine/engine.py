@@ -4,20 +4,24 @@ Four things can make a BundleWatch worth a pass: its listing, its object, one of
 of them only mark it; `Lanes` sees to it that it is worked on once at a time, and not at the cost of another
 registry. Nothing is decided before everything there is has been seen: a younger BundleWatch must not act
 because the older one had not been read yet.
+
+A registry is asked when its listing is an interval old, and when somebody asks for a new one by annotation. A
+new or edited BundleWatch makes do with the listing there is.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.api.v1alpha1 import BundleWatch, Status
 from bundlewatch.argocd.application import Application, relevant_change
-from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
+from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES
 from bundlewatch.cluster.watch import Event, Gone, Relisted, Seen
 from bundlewatch.engine.defects import Defects
 from bundlewatch.engine.lanes import Lanes
-from bundlewatch.engine.listing import Listings, Route
+from bundlewatch.engine.listing import Listing, Listings, Route
 from bundlewatch.engine.passes import Next, Passes
 from bundlewatch.engine.ports import Cluster
 from bundlewatch.engine.schedule import Schedule, backoff_s, next_interval_s, stable_fraction
@@ -29,11 +33,14 @@ from bundlewatch.errors import (
     InvalidSecret,
     Mistake,
     NotTrusted,
+    ObjectGone,
     RateLimited,
     SecretNotFound,
 )
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _POLLS_PER_HOST = 8
 _PASSES_PER_HOST = 16
@@ -43,6 +50,10 @@ _STARTS_PER_S = 200.0  # how fast the first listings are begun after a start
 _PATIENCE_S = 2.0  # how long a first listing may take before status says that it is under way
 _HEARTBEAT_S = 5.0
 _STUCK_S = 60.0
+_FRESH = 0.9  # of an interval: younger, a listing is not made again; the jitter of due times is less than the rest
+_EDITS_S = 10.0  # how often edits, be they hundreds, have a registry in trouble tried again
+_DEAF_S = 10.0  # how long the watch may take to tell of an object that is there
+_RESTART_S = 60.0  # how long a watch that was started over has for it, the first time
 
 
 @dataclass(slots=True)
@@ -75,17 +86,26 @@ class Engine:
         passes: Passes,
         namespaces: Sequence[str],
         clock: Callable[[], float],
+        restart_watch: Callable[[], None] = lambda: None,
     ) -> None:
+        """`restart_watch`: has the watch of the cluster start over, because it does not tell of what is there."""
         self._cluster = cluster
         self._listings = listings
         self._table = table
         self._work = passes
         self._namespaces = namespaces
         self._clock = clock
+        self._restart_watch = restart_watch
         self._routes: dict[Name, Route] = {}
         self._polled: dict[Route, _Polled] = {}
         self._failures: dict[Name, int] = {}
         self._parting: set[str] = set()
+        self._untold: dict[str, float] = {}
+        """Uids of objects that are there and that the watch has not told of, and since when we know."""
+
+        self._deaf_to: frozenset[str] = frozenset()
+        self._restarts = 0
+        self._restart_at = 0.0
         self._defects = Defects()
         self._due: Schedule[Route] = Schedule()
         self._later: Schedule[Name] = Schedule()
@@ -103,8 +123,13 @@ class Engine:
         return f"the engine has not turned for {silent_s:.0f} s" if silent_s > _STUCK_S else None
 
     def ready(self) -> str | None:
-        """None, or what is wrong: not everything in the cluster has been seen yet."""
-        return None if self._synced else "still reading the BundleWatches and Applications of the cluster"
+        """None, or what is wrong: not everything in the cluster has been seen yet, or the watch has gone deaf."""
+        if not self._synced:
+            return "still reading the BundleWatches and Applications of the cluster"
+        if not self._deaf_to:
+            return None
+        untold = self._not_told_of(self._deaf_to)
+        return f"the watch of the cluster does not tell of all there is ({len(untold)} missing)" if untold else None
 
     async def run(self) -> None:
         """See everything, then work until cancelled. Work under way is ended by `close`."""
@@ -136,7 +161,7 @@ class Engine:
             case Gone(resource=resource, object=BundleWatch() | Unreadable() as watch) if resource == BUNDLE_WATCHES:
                 self._watch_gone((watch.namespace, watch.name), uid=watch.uid)
             case Seen(resource=resource, object=Application() as application) if resource == APPLICATIONS:
-                self.application_seen(application)
+                self.application_seen(application, listed=event.listed)
             case Gone(resource=resource, object=Application() as application) if resource == APPLICATIONS:
                 self.application_gone((application.namespace, application.name), uid=application.uid)
             case Relisted():
@@ -144,7 +169,10 @@ class Engine:
             case _:
                 logger.error("the watch told something unknown: %r", type(event).__name__)
 
-    def application_seen(self, application: Application) -> None:
+    def application_seen(self, application: Application, *, listed: bool = False) -> None:
+        before = self._table.applications.get((application.namespace, application.name))
+        if listed and before is not None and before.uid == application.uid:
+            self._sweep_soon()  # a list while we know objects: what was deleted meanwhile was not told
         known = self._table.put_application(application)
         if known is application or not relevant_change(known, application):
             return
@@ -157,7 +185,13 @@ class Engine:
         if known is not None and self._table.drop_application(name, uid=uid):
             self._mark_all(self._table.concerned(known))
 
-    def _watch_seen(self, watch: BundleWatch | Unreadable, *, listed: bool) -> None:
+    def _watch_seen(
+        self, watch: BundleWatch | Unreadable, *, listed: bool = False, wrote: Status | None = None
+    ) -> None:
+        """Take in a BundleWatch as it is now. `wrote`: it is the answer to our writing this status.
+
+        Such an answer may be the first we hear of what a person did just before.
+        """
         name = (watch.namespace, watch.name)
         known = self._table.watches.get(name)
         if not self._table.put_watch(watch):
@@ -170,10 +204,10 @@ class Engine:
             self._parting.add(watch.uid)
             self._watch_gone(name, uid=watch.uid)
         elif not same or known is None or known.generation != watch.generation:
-            self._admit(watch, rivals=(known, watch))
+            self._admit(watch, before=known)
         elif known.annotations != watch.annotations:
             self._annotated(watch)
-        elif known.status != watch.status:
+        elif watch.status not in (known.status, wrote):
             self._mark(name)  # somebody else wrote our status
 
     def _watch_gone(self, name: Name, *, uid: str) -> None:
@@ -196,36 +230,59 @@ class Engine:
             self._due.set_earlier(route, self._clock() + delay_s)
             self._later.set_earlier(name, self._clock() + delay_s + _PATIENCE_S)
 
-    def _admit(self, watch: BundleWatch | Unreadable, *, rivals: Iterable[BundleWatch | Unreadable | None]) -> None:
-        """A BundleWatch is new or its spec has changed: look at once, and let those it concerns look again."""
+    def _admit(self, watch: BundleWatch | Unreadable, *, before: BundleWatch | Unreadable | None) -> None:
+        """A BundleWatch is new, or other than it was `before`; it and those it concerns look again.
+
+        The registry is asked only when nobody has listed its repository within the interval. What it did not
+        answer it is asked again when an edit may have cured that.
+        """
         if not self._synced:
             return
         name = (watch.namespace, watch.name)
         route = self._join(name, watch)
-        if route is None or self._listings.latest(route) is not None:
-            self._mark(name)
         if route is not None:
-            self._look_now(route)
+            edited = before is not None and before.uid == watch.uid
+            self._look_in_time(route, edited=edited)
+            self._look_if_asked(watch, route)
+        if route is None or self._polled[route].trouble is not None or self._listings.latest(route) is not None:
+            self._mark(name)
+        else:
             self._later.set_earlier(name, self._clock() + _PATIENCE_S)
-        for rival in rivals:
+        for rival in (before, watch):
             if rival is not None:
                 self._mark_rivals(rival)
 
     def _annotated(self, watch: BundleWatch | Unreadable) -> None:
         name = (watch.namespace, watch.name)
         route = self._routes.get(name)
-        asked = watch.reconcile_requested
-        if route is not None and asked is not None and asked != watch.status.last_handled_reconcile_at:
-            self._listings.doubt(route)
-            self._look_now(route)
+        if route is not None:
+            self._look_if_asked(watch, route)
         self._mark(name)
 
-    def _look_now(self, route: Route) -> None:
+    def _look_if_asked(self, watch: BundleWatch | Unreadable, route: Route) -> None:
+        asked = watch.reconcile_requested
+        if asked is not None and asked != watch.status.last_handled_reconcile_at:
+            self._listings.doubt(route)
+            self._look_anew(route, at=self._clock())
+
+    def _look_in_time(self, route: Route, *, edited: bool) -> None:
+        """Have a listing no older than the interval, which may be another one than before."""
+        polled, listing = self._polled[route], self._listings.latest(route)
+        if polled.trouble is not None:
+            if edited:
+                self._look_anew(route, at=max(self._clock(), polled.asked_at + _EDITS_S))
+            return
+        due = self._clock() if listing is None else self._due_after(listing, route)
+        self._due.set_earlier(route, due)
+        self._wake.set()
+
+    def _look_anew(self, route: Route, *, at: float) -> None:
+        """Somebody asks: what was listed, or refused, before now will not do."""
         if not self._synced:
             return
         polled = self._polled[route]
         polled.wanted_since = polled.asked_at = self._clock()
-        self._due.set(route, self._clock())
+        self._due.set_earlier(route, at)
         self._wake.set()
 
     def _join(self, name: Name, watch: BundleWatch | Unreadable) -> Route | None:
@@ -256,9 +313,13 @@ class Engine:
         interval_s = self._interval_s(route)
         began = self._clock()
         trouble: BundleWatchError | None = None
+        listing: Listing | None = None
         try:
-            await self._listings.refresh(
-                route, fresh_since=max(began - interval_s / 2, polled.wanted_since), asked_at=polled.asked_at
+            listing = await self._listings.refresh(
+                route,
+                fresh_since=max(began - _FRESH * interval_s, polled.wanted_since),
+                asked_at=polled.asked_at,
+                interval_s=interval_s,
             )
         except BundleWatchError as error:
             trouble = error
@@ -270,23 +331,35 @@ class Engine:
             if _is_news(trouble, known=polled.trouble):
                 polled.trouble = trouble
                 logger.warning("%s", trouble, extra={"repository": str(route), "reason": trouble.reason})
-            pause_s = _pause_s(trouble, failures=polled.failures, interval_s=interval_s, key=str(route))
         else:
             polled.failures, polled.trouble = 0, None
             polled.turn += 1
-            pause_s = next_interval_s(interval_s, key=str(route), turn=polled.turn)
         polled.answered_at = began
         if self._polled.get(route) is not polled:
             if route not in self._polled:
                 self._listings.forget(route)  # the last user left while its Secret was being read
             return
-        self._due.set_earlier(route, self._clock() + pause_s)
+        if listing is not None:
+            due = self._due_after(listing, route)
+        else:
+            assert trouble is not None
+            due = self._clock() + _pause_s(trouble, failures=polled.failures, interval_s=interval_s, key=str(route))
+        self._due.set_earlier(route, due)
         self._wake.set()
         for name in polled.users:
             self._mark(name)
 
+    def _due_after(self, listing: Listing, route: Route) -> float:
+        """When a listing will be an interval old, so that all who share it make the next one together."""
+        turn = self._polled[route].turn
+        return listing.ended + next_interval_s(self._interval_s(route), key=str(route), turn=turn)
+
     async def _pass(self, name: Name) -> None:
+        watch = self._table.watches.get(name)
         route = self._routes.get(name)
+        if watch is not None and self._work.route_of(watch) != route:
+            self._admit(watch, before=watch)  # nothing is decided by the tags of a repository the spec has left
+            return
         polled = self._polled.get(route) if route is not None else None
         try:
             then = await self._work.once(
@@ -294,6 +367,7 @@ class Engine:
                 route=route,
                 trouble=polled.trouble if polled is not None else None,
                 looked=polled is None or polled.answered_at >= polled.asked_at,
+                written=self._watch_written,
             )
         except Exception as error:  # noqa: BLE001 - any may be; none may end the service of an object
             self._defects.tell(error, work=f"a pass over {'/'.join(name)}")
@@ -307,6 +381,9 @@ class Engine:
         else:
             self._failures.pop(name, None)
         self._wake.set()
+
+    def _watch_written(self, watch: BundleWatch | Unreadable, status: Status) -> None:
+        self._watch_seen(watch, wrote=status)
 
     def _mark(self, name: Name) -> None:
         if not self._synced:
@@ -333,20 +410,25 @@ class Engine:
         """Wait until the watch has told of every object there is."""
         missing: frozenset[str] = frozenset({""})
         relist_at = 0.0
+        told = ""
         while missing:
             self._beat = self._clock()
             try:
                 if self._clock() >= relist_at:
-                    relist_at = self._clock() + _SWEEP_SOON_S
-                    missing = frozenset().union(*[await self._uids(which) for which in _WATCHED])
+                    missing = await self._beating(self._uids())
+                    relist_at, told = self._clock() + _SWEEP_SOON_S, ""
+            except ObjectGone:
+                await asyncio.sleep(1)  # not served yet; whoever starts the watch waits for that and says so
+                continue
             except Exception as error:  # noqa: BLE001 - a defect here is no reason to end either
-                if isinstance(error, BundleWatchError):
-                    logger.warning("%s", error)
-                else:
+                if not isinstance(error, BundleWatchError):
                     self._defects.tell(error, work="reading what there is in the cluster")
+                elif str(error) != told:
+                    told = str(error)
+                    logger.warning("%s", error)
                 await asyncio.sleep(1)
                 continue
-            missing -= self._table.uids() | self._parting
+            missing = self._not_told_of(missing)
             await asyncio.sleep(0.05 if missing else 0)
         self._synced = True
         logger.info(
@@ -355,22 +437,32 @@ class Engine:
             len(self._table.applications),
         )
 
-    def _sweep_soon(self) -> None:
-        self._sweep_at = min(self._sweep_at, self._clock() + _SWEEP_SOON_S)
+    async def _beating(self, work: Coroutine[None, None, T]) -> T:
+        """Wait for what may take longer than we may be silent."""
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                self._beat = self._clock()
+                await asyncio.wait({task}, timeout=_HEARTBEAT_S)
+            return task.result()
+        finally:
+            task.cancel()
+
+    def _sweep_soon(self, *, within_s: float = _SWEEP_SOON_S) -> None:
+        self._sweep_at = min(self._sweep_at, self._clock() + within_s)
         self._wake.set()
 
     async def _sweep(self, _: str) -> None:
-        """Forget objects that are gone: their deletion is not told when it fell into a gap of the watch."""
+        """Compare with what is there: a watch tells of no deletion that fell into a gap, and of nothing when deaf."""
         known = self._table.uids()  # before listing: what appears meanwhile is not in this set
         try:
-            listed = frozenset().union(*[await self._uids(which) for which in _WATCHED])
+            listed = await self._uids()
         except Exception as error:  # noqa: BLE001 - any may be; none may end the sweeping
             if isinstance(error, BundleWatchError):
                 logger.warning("cannot look for objects deleted unseen, trying again: %s", error)
             else:
                 self._defects.tell(error, work="looking for objects deleted unseen")
-            self._sweep_at = self._clock() + 10 * _SWEEP_SOON_S
-            self._wake.set()
+            self._sweep_soon(within_s=10 * _SWEEP_SOON_S)
             return
         self._parting &= listed
         ghosts = known - listed
@@ -381,8 +473,33 @@ class Engine:
             if application.uid in ghosts:
                 self.application_gone(name, uid=application.uid)
 
-    async def _uids(self, resource: Resource) -> frozenset[str]:
-        return await self._cluster.uids(resource, namespaces=self._namespaces)
+        self._listen(self._not_told_of(listed))
+
+    def _listen(self, untold: frozenset[str]) -> None:
+        """What the watch has not told of it may be about to; after a while it is deaf, and has to start over."""
+        now = self._clock()
+        self._untold = {uid: self._untold.get(uid, now) for uid in untold}
+        self._deaf_to = frozenset(uid for uid, since in self._untold.items() if now - since >= _DEAF_S)
+        if not untold:
+            self._restarts = 0
+            return
+        self._sweep_soon(within_s=_RESTART_S if self._deaf_to else _DEAF_S)
+        if self._deaf_to and now >= self._restart_at:
+            self._restart_at = now + min(_RESTART_S * 2.0 ** min(self._restarts, 10), _SWEEP_S)
+            self._restarts += 1
+            logger.warning(
+                "the watch of the cluster does not tell of all there is (%d missing): it is started over",
+                len(self._deaf_to),
+            )
+            self._restart_watch()
+
+    def _not_told_of(self, uids: frozenset[str]) -> frozenset[str]:
+        return uids - self._table.uids() - self._parting
+
+    async def _uids(self) -> frozenset[str]:
+        """The uids of everything there is."""
+        kinds = [await self._cluster.uids(which, namespaces=self._namespaces) for which in _WATCHED]
+        return frozenset().union(*kinds)
 
     async def _sleep_until(self, *times: float | None) -> None:
         now = self._clock()
@@ -409,7 +526,10 @@ def _is_news(trouble: BundleWatchError, *, known: BundleWatchError | None) -> bo
 
 
 def _pause_s(error: BundleWatchError, *, failures: int, interval_s: float, key: str) -> float:
-    """How long to wait after a failed listing. What a changed Secret cures is looked at every interval."""
+    """How long to wait after a failed listing.
+
+    Where a changed Secret is the cure it is read again soon; that sends no credential that was refused.
+    """
     if isinstance(error, RateLimited) and error.retry_after_s is not None:
         return max(error.retry_after_s, backoff_s(failures, interval_s=interval_s, key=key))
     if isinstance(error, AccessDenied | InvalidSecret | NotTrusted | SecretNotFound):

@@ -9,23 +9,26 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self, TypeVar
 
 from bundlewatch.bundle.chart import NotAChart
 from bundlewatch.bundle.inspection import Inspected, ReadsManifests, inspect
 from bundlewatch.cluster import secrets
 from bundlewatch.cluster.secrets import ReadsSecrets
-from bundlewatch.errors import AccessDenied, InvalidSecret, ObjectGone, RegistryUnavailable
+from bundlewatch.errors import AccessDenied, InvalidSecret, NotInRegistry, ObjectGone, RegistryUnavailable
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.credentials import ANONYMOUS, Credential
 from bundlewatch.registry.reference import Repository
 
 logger = logging.getLogger(__name__)
 
+E = TypeVar("E", bound=Exception)
+
 _REJECTION_HOLDS_S = 600.0  # how long a tag that was no chart is believed to be none
-_DENIAL_HOLDS_S = 60.0  # how long a refused credential is not tried again, unless it changes
+_DENIAL_HOLDS_S = 60.0  # how long a refused credential is not sent again at first; twice as long each time
+_DENIAL_HOLDS_MOST_S = 3600.0  # or the interval, if that is longer
 
 
 class ReadsRegistries(ReadsManifests, Protocol):
@@ -52,12 +55,26 @@ class Route:
         return str(self.repository)
 
 
+class Tags(tuple[str, ...]):  # noqa: SLOT001 - a tuple cannot have slots with something in them
+    """All tags of a repository, in order."""
+
+    source: object
+    """The same for all that the same credential was shown of the same repository, one listing after the other."""
+
+    @classmethod
+    def of(cls, listed: Iterable[str], *, source: object) -> Self:
+        tags = cls(sorted(listed))  # registries list in any order; only another set is another listing
+        tags.source = source
+        return tags
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Listing:
-    """All tags of a repository, as they were at `started`. The same tags are the same tuple as before."""
+    """All tags of a repository, as they were at `started`. The same tags are the same object as before."""
 
-    tags: tuple[str, ...]
+    tags: Tags
     started: float
+    ended: float
     round: int
 
 
@@ -76,8 +93,11 @@ class _Shared:
     flight: asyncio.Task[Listing] | None = None
     flight_started: float = 0.0
     denied: AccessDenied | None = None
+    """Why the credential was refused, in the words of the first time since somebody asked."""
+
+    denials: int = 0
     denied_at: float = 0.0
-    inspected: dict[str, tuple[Inspected, int, float]] = field(default_factory=dict)
+    inspected: dict[str, tuple[Inspected | NotInRegistry, int, float]] = field(default_factory=dict)
     looking: dict[str, asyncio.Task[Inspected]] = field(default_factory=dict)
 
 
@@ -104,16 +124,22 @@ class Listings:
         key = self._keys.get(route)
         return self._shared[key].listing if key is not None else None
 
-    async def refresh(self, route: Route, *, fresh_since: float, asked_at: float) -> Listing:
+    async def refresh(self, route: Route, *, fresh_since: float, asked_at: float, interval_s: float) -> Listing:
         """A listing that began at `fresh_since` or later: one we have, one under way, or a new one.
 
-        `asked_at`: when somebody last asked for one; a credential that was refused is tried again then, or
-        after a while, or when it changes.
+        `asked_at`: when somebody last asked for one. A credential that was refused is sent again then, or when
+        it changes; else after a minute, and twice as long each time, up to an hour or `interval_s`: a registry
+        may lock an account that is refused too often. Whatever it answers to that, the words of the first
+        refusal stand.
         Raises a Mistake or a Fault of `bundlewatch.errors`; then nothing has changed.
         """
         shared = await self._reach(route)
-        if shared.denied is not None and asked_at <= shared.denied_at > self._clock() - _DENIAL_HOLDS_S:
-            raise shared.denied
+        if shared.denied is not None:
+            holds_s = min(_DENIAL_HOLDS_S * 2.0 ** (min(shared.denials, 20) - 1), max(_DENIAL_HOLDS_MOST_S, interval_s))
+            if asked_at > shared.denied_at:
+                shared.denied = None
+            elif self._clock() < shared.denied_at + holds_s:
+                raise _anew(shared.denied)
         if shared.listing is not None and shared.listing.started >= fresh_since:
             return shared.listing
         if shared.flight is not None and shared.flight_started < fresh_since:
@@ -128,7 +154,8 @@ class Listings:
     async def inspect(self, route: Route, tag: str) -> Inspected:
         """What a tag of the latest listing is; looked at once a round, shared by all who ask.
 
-        Raises NotInRegistry when the tag is gone, other Faults or Mistakes when it cannot be told.
+        Raises NotInRegistry when the tag is gone, which is known for the round too, and other Faults or Mistakes
+        when it cannot be told.
         """
         key = self._keys.get(route)
         if key is None:
@@ -139,12 +166,15 @@ class Listings:
         known = shared.inspected.get(tag)
         if known is not None:
             found, when_round, when = known
-            rejected = isinstance(found.found, NotAChart)
+            rejected = isinstance(found, Inspected) and isinstance(found.found, NotAChart)
             if when_round == turn or (rejected and self._clock() - when < _REJECTION_HOLDS_S):
+                if isinstance(found, NotInRegistry):
+                    raise _anew(found)
                 return found
         task = shared.looking.get(tag)
         if task is None:
-            task = asyncio.create_task(self._look(route, shared, tag, known[0] if known is not None else None, turn))
+            before = known[0] if known is not None and isinstance(known[0], Inspected) else None
+            task = asyncio.create_task(self._look(route, shared, tag, before, turn))
             shared.looking[tag] = task
             task.add_done_callback(_retrieved)
         return await asyncio.shield(task)
@@ -208,29 +238,45 @@ class Listings:
                 f"listing the tags of {route.repository} took longer than {self._timeout_s:.0f} s"
             ) from error
         except AccessDenied as error:
-            shared.denied, shared.denied_at = error, self._clock()
-            raise
+            shared.denials, shared.denied_at = shared.denials + 1, self._clock()
+            if shared.denied is None:
+                shared.denied = error
+            raise _anew(shared.denied) from None
         finally:
             shared.flight = None
-        shared.denied = None
-        tags = tuple(sorted(listed))  # registries list in any order; only another set is another listing
+        shared.denied, shared.denials = None, 0
         before = shared.listing
+        tags = Tags.of(listed, source=before.tags.source if before is not None else object())
         if before is not None and before.tags == tags:
             tags = before.tags
         else:
             kept = set(tags)
             shared.inspected = {tag: seen for tag, seen in shared.inspected.items() if tag in kept}
         logger.debug("%d tags listed", len(tags), extra={"repository": str(route)})
-        shared.listing = Listing(tags=tags, started=started, round=before.round + 1 if before is not None else 1)
+        shared.listing = Listing(
+            tags=tags,
+            started=started,
+            ended=self._clock(),
+            round=before.round + 1 if before is not None else 1,
+        )
         return shared.listing
 
     async def _look(self, route: Route, shared: _Shared, tag: str, known: Inspected | None, turn: int) -> Inspected:
         try:
             found = await inspect(self._registry, route.repository, tag, access=shared.access, known=known)
+        except NotInRegistry as error:
+            shared.inspected[tag] = (error, turn, self._clock())
+            raise
         finally:
             shared.looking.pop(tag, None)
         shared.inspected[tag] = (found, turn, self._clock())
         return found
+
+
+def _anew(error: E) -> E:
+    """An error to be raised once more, without what it gathered on its way before."""
+    error.__traceback__ = None
+    return error
 
 
 def _retrieved(task: "asyncio.Task[object]") -> None:

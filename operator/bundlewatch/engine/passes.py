@@ -22,6 +22,7 @@ from bundlewatch.registry.reference import parse_repository
 logger = logging.getLogger(__name__)
 
 Reader = Callable[[Json], BundleWatch | Unreadable]
+Written = Callable[[BundleWatch | Unreadable, Status], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,13 @@ class Passes:
             ca_secret=access.ca_secret_ref.name if access.ca_secret_ref is not None else None,
         )
 
-    async def once(self, name: Name, *, route: Route | None, trouble: BundleWatchError | None, looked: bool) -> "Next":
+    async def once(
+        self, name: Name, *, route: Route | None, trouble: BundleWatchError | None, looked: bool, written: Written
+    ) -> "Next":
         """Do one pass.
 
         `trouble`: why the route's last listing failed. `looked`: the last listing is as new as was asked for.
+        `written` is told the answer to a write of status, and what was written.
         """
         watch = self._table.watches.get(name)
         if watch is None:
@@ -84,7 +88,7 @@ class Passes:
         about = {"object": "/".join(name)}
         try:
             outcome, after = await self._find_out(watch, route=route, trouble=trouble, looked=looked)
-            before = await self._write(watch, after)
+            before = await self._write(watch, after, written=written)
         except ObjectGone:
             return Next()  # the watch tells so too, or the sweep finds out; then the engine lets go of all of it
         except BundleWatchError as error:
@@ -129,7 +133,7 @@ class Passes:
             return status_of_mistake(watch, outcome.problem, now=now)
         return status_of(watch, outcome, now=now, looked=looked)
 
-    async def _write(self, watch: Identity, after: Status) -> Status | None:
+    async def _write(self, watch: Identity, after: Status, *, written: Written) -> Status | None:
         """Write what changed; the status there was before, or None when nothing has changed.
 
         The difference is taken to the newest status we know, which may be newer than the one of the decision.
@@ -144,7 +148,7 @@ class Passes:
         answer = await self._cluster.patch_watch_status(watch.namespace, watch.name, uid=watch.uid, status=patch)
         known = self._table.watches.get((watch.namespace, watch.name))
         if known is not None and known.uid == watch.uid:  # else it was deleted before its answer came
-            self._table.put_watch(self._read(answer))
+            written(self._read(answer), after)
         return before
 
     async def _tell(self, watch: Identity, before: Status, after: Status, outcome: Outcome, *, now: str) -> None:

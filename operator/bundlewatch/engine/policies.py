@@ -1,19 +1,20 @@
 """Policies compiled once and shared: watches that want the same of the same tags have them judged once.
 
-What a policy makes of a listing does not depend on who asks, only the floor does; so the judgement is kept,
-for a bounded number of tags, and each watch draws its own selection from it.
+What a policy makes of a listing does not depend on who asks, only the floor does; so the judgement is kept and
+each watch draws its own selection from it. Of each repository only the newest judgement is kept, for a bounded
+number of tags in all.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bundlewatch.api.v1alpha1 import Spec
+from bundlewatch.engine.listing import Tags
 from bundlewatch.policy.selection import Policy, Ranking, Selection
 from bundlewatch.policy.version import Version
 
 _POLICIES_KEPT = 10_000
-_TAGS_KEPT = 2_000_000
+_TAGS_KEPT = 200_000  # about 230 bytes each; the process has to do with 256 MiB
 
 _Key = tuple[str | None, tuple[str, ...], str | None, bool, str | None]
 
@@ -25,8 +26,8 @@ class Judge:
     policy: Policy
     memory: "Policies"
 
-    def select(self, tags: Sequence[str], *, floor: Version | None) -> Selection:
-        return self.memory.ranking(self.policy, tags).select(floor=floor)
+    def select(self, tags: Tags, *, floor: Version | None) -> Selection:
+        return self.memory.ranking(self, tags).select(floor=floor)
 
     def read(self, tag: str) -> Version | None:
         """How a tag reads as a version; None: it does not."""
@@ -38,7 +39,7 @@ class Policies:
 
     def __init__(self) -> None:
         self._judges: OrderedDict[_Key, Judge] = OrderedDict()
-        self._rankings: OrderedDict[tuple[int, int], tuple[Policy, Sequence[str], Ranking]] = OrderedDict()
+        self._rankings: OrderedDict[tuple[Judge, object], tuple[Tags, Ranking]] = OrderedDict()
         self._tags = 0
 
     def of(self, spec: Spec) -> Judge:
@@ -61,18 +62,19 @@ class Policies:
             self._judges.move_to_end(key)
         return judge
 
-    def ranking(self, policy: Policy, tags: Sequence[str]) -> Ranking:
-        """What a policy makes of a listing; the same tuple of tags is judged once."""
-        key = (id(policy), id(tags))
-        kept = self._rankings.get(key)
-        if kept is not None:
-            self._rankings.move_to_end(key)
-            return kept[2]
-        ranking = Ranking(policy, tags)
-        # The value keeps both objects alive, so their ids cannot come to mean others.
-        self._rankings[key] = (policy, tags, ranking)
+    def ranking(self, judge: Judge, tags: Tags) -> Ranking:
+        """What a policy makes of a listing; the newest of each source is judged once."""
+        key = (judge, tags.source)
+        known = self._rankings.pop(key, None)
+        if known is not None and known[0] is tags:
+            self._rankings[key] = known
+            return known[1]
+        if known is not None:
+            self._tags -= len(known[0])
+        ranking = Ranking(judge.policy, tags)
+        self._rankings[key] = (tags, ranking)
         self._tags += len(tags)
         while self._tags > _TAGS_KEPT and len(self._rankings) > 1:
-            _, (_, forgotten, _) = self._rankings.popitem(last=False)
+            _, (forgotten, _) = self._rankings.popitem(last=False)
             self._tags -= len(forgotten)
         return ranking

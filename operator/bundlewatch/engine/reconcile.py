@@ -39,6 +39,8 @@ class Applications(Protocol):
 
     def rivals(self, watch: BundleWatch, application: Application) -> Iterable[BundleWatch]: ...
 
+    def stands(self, watch: BundleWatch) -> bool: ...
+
     async def patch(self, application: Application, operations: Sequence[Mapping[str, Any]]) -> Application: ...
 
     async def reread(self, application: Application) -> Application | None: ...
@@ -223,6 +225,9 @@ async def _carry_out(
     results: list[_Done] = []
     silence: BundleWatchError | None = None
     for step in decide(targets):
+        if step.action is Action.MOVE and not world.applications.stands(watch):
+            # Suspended, pinned or narrowed while a manifest was read: the pass that is due decides by that.
+            raise ObjectGone(f"{watch} asks for something else by now")
         if silence is not None and step.action is Action.MOVE:
             results.append(_Done(step, problem=silence))
             continue

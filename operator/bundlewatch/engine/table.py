@@ -1,7 +1,8 @@
 """What we know of the cluster: BundleWatches and Applications as values, and who concerns whom.
 
 Fed by the watch and by the answers to our own writes; read by everything else. An older version of an object
-never replaces a newer one: the answer to a write can be here before the watch tells of the state before it.
+never replaces a newer one: the answer to a write can be here before the watch tells of the state before it, and
+the watch keeps no order between an object and its successor of the same name. All of one kind share a counter.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,7 +45,7 @@ class Table:
         """Remember a BundleWatch; False: what we have is newer."""
         name = (watch.namespace, watch.name)
         known = self.watches.get(name)
-        if known is not None and known.uid == watch.uid and not _newer(watch.resource_version, known.resource_version):
+        if known is not None and not _newer(watch.resource_version, known.resource_version):
             return False
         if known is not None:
             self._unlink(known)
@@ -65,11 +66,7 @@ class Table:
         """Remember an Application and return the one before; itself, when what we have is newer."""
         name = (application.namespace, application.name)
         known = self.applications.get(name)
-        if (
-            known is not None
-            and known.uid == application.uid
-            and not _newer(application.resource_version, known.resource_version)
-        ):
+        if known is not None and not _newer(application.resource_version, known.resource_version):
             return application
         self.applications[name] = application
         self._by_namespace.setdefault(application.namespace, {})[application.name] = application

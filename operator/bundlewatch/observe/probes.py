@@ -4,17 +4,23 @@ Healthy means that the engine's own loop turns; an API server or a registry that
 restarted. Ready means that every BundleWatch and Application there was at the start has been seen.
 """
 
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+
+from bundlewatch.errors import Mistake
 
 
 @asynccontextmanager
 async def serve(
     *, host: str, port: int, healthy: Callable[[], str | None], ready: Callable[[], str | None]
 ) -> AsyncIterator[int]:
-    """Serve both probes while the block runs; yields the port. A check returns None, or what is wrong."""
+    """Serve both probes while the block runs; yields the port. A check returns None, or what is wrong.
+
+    Raises Mistake when the address cannot be listened on.
+    """
     application = web.Application()
     application.router.add_get("/healthz", _answer(healthy))
     application.router.add_get("/readyz", _answer(ready))
@@ -22,7 +28,13 @@ async def serve(
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            why = "address in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+            raise Mistake(
+                f"cannot serve probes on {host}:{port}: {why}; choose another with --probe-address"
+            ) from error
         server = site._server  # noqa: SLF001 - aiohttp tells the port it was given nowhere else
         sockets = getattr(server, "sockets", None) or ()
         yield next((socket.getsockname()[1] for socket in sockets), port)

@@ -129,6 +129,10 @@ def _string(key: str, entry: Mapping[str, object], name: str) -> str:
     value = entry.get(name) or ""
     if not isinstance(value, str):
         raise ConfigError(_malformed(key, name, "is no text"))
+    try:
+        value.encode()  # JSON can spell half a surrogate pair, which no header can carry
+    except UnicodeEncodeError:
+        raise ConfigError(_malformed(key, name, "is no UTF-8 text")) from None
     return value
 
 

@@ -7,6 +7,7 @@ distribution specification §"Error Codes".
 
 import email.utils
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -26,6 +27,14 @@ from bundlewatch.registry.transport import Answer
 from bundlewatch.registry.untrusted import clean
 
 _SAID_LIMIT = 200
+_HEARD_LIMIT = 2000
+_CHANCE = re.compile(
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"  # a UUID
+    r"|(?<!sha256:)(?<!sha512:)\b(?=[a-f]*[0-9])[0-9a-f]{16,}\b"  # an identifier in hexadecimal; digests stay
+    r"|\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d)\b)?"  # ISO 8601
+    r"|\b(?:[A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d(?: (?:UTC|GMT|[+-]\d{4})\b)?",  # RFC 9110
+    re.IGNORECASE,
+)
 _REGISTRY_HEADER = "docker-distribution-api-version"
 
 
@@ -113,9 +122,15 @@ def codes(answer: Answer) -> tuple[str, ...]:
 
 
 def what_it_said(answer: Answer, *, hide: Sequence[str]) -> str:
-    """Status, code and message of an answer, fit to be shown; a body that is no JSON is left out."""
+    """Status, code and message of an answer, fit to be shown; a body that is no JSON is left out.
+
+    Identifiers of the request and times are left out too: a refusal that repeats must read the same each time, or
+    status would be written at each try.
+    """
     told = [f"{code}: {message}" if code and message else code or message for code, message in _errors(answer)]
-    return clean(" ".join([str(answer.status), "; ".join(told[:2])]), _SAID_LIMIT, hide=hide)
+    # Secrets first: one that looks like an identifier must not be left with its other parts.
+    heard = clean(" ".join([str(answer.status), "; ".join(told[:2])]), _HEARD_LIMIT, hide=hide)
+    return clean(_CHANCE.sub("…", heard), _SAID_LIMIT)
 
 
 def secrets_of(errand: Errand) -> tuple[str, ...]:

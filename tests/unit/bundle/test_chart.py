@@ -57,6 +57,18 @@ def test_a_chart_is_told_by_its_config(layers: list[str], layer_type: str) -> No
         pytest.param(json.dumps({"schemaVersion": 1, "fsLayers": []}).encode(), "no config", id="docker schema 1"),
         pytest.param(manifest(helm()), "0 chart layers", id="chart without content"),
         pytest.param(manifest(helm(), HELM_LAYER, WERF_LAYER), "2 chart layers", id="chart with two contents"),
+        pytest.param(manifest(helm(""), HELM_LAYER), "a digest that cannot be checked", id="empty digest"),
+        pytest.param(
+            manifest(helm("latest"), HELM_LAYER), "a digest that cannot be checked", id="garbage for a digest"
+        ),
+        pytest.param(
+            manifest(helm("sha384:" + "0" * 96), HELM_LAYER), "a digest that cannot be checked", id="digest of sha384"
+        ),
+        pytest.param(
+            manifest({"mediaType": HELM_CONFIG, "digest": 7}, HELM_LAYER),
+            "a digest that cannot be checked",
+            id="a number for a digest",
+        ),
     ],
 )
 def test_what_is_no_chart_says_what_it_is(raw: bytes, says: str) -> None:

@@ -1,8 +1,11 @@
 """The command line: what a person typed wrong is said with the flag and the cure, before anything is started."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -10,6 +13,7 @@ from click.testing import CliRunner
 
 from bundlewatch.cli import main
 from bundlewatch.cli.run import run
+from kit.waiting import eventually
 
 FLAGS = [parameter for parameter in run.params if parameter.name != "help"]
 
@@ -32,8 +36,13 @@ def call(*arguments: str, **environment: str) -> tuple[int, str]:
             ["--log-format=xml"], "'--log-format': 'xml' is not one of 'json', 'console'", id="no such format"
         ),
         pytest.param(
-            ["--namespace=argocd/shop"], "namespaces must be names of namespaces", id="a namespace with a name"
+            ["--namespace=argocd/shop"], "'argocd/shop' is no name of a namespace: write", id="a namespace with a name"
         ),
+        pytest.param(["--namespace=team-*"], "'team-*' is no name of a namespace: write", id="a glob"),
+        pytest.param(["--namespace=Team"], "'Team' is no name of a namespace: write", id="a namespace in capitals"),
+        pytest.param(["--namespace=-team"], "'-team' is no name of a namespace: write", id="a namespace with a dash"),
+        pytest.param(["--namespace=" + "a" * 64], "at most 63", id="a namespace too long"),
+        pytest.param(["--namespace="], "'' is no name of a namespace: write", id="a namespace without a name"),
         pytest.param(["--intervall=3"], "No such option", id="no such flag"),
     ],
 )
@@ -76,6 +85,50 @@ def test_without_any_cluster_it_says_how_to_name_one_and_ends_with_1() -> None:
     assert "cannot log in to Kubernetes" in done.stderr
     assert "--kubeconfig" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_probe_port_in_use_is_named_with_the_flag_and_ends_with_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        address = f"127.0.0.1:{occupied.getsockname()[1]}"
+        done = subprocess.run(
+            command(tmp_path, user={}, probe_address=address), capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert done.returncode == 1
+    cure = "address in use; choose another with --probe-address"
+    assert f"bundlewatch: cannot serve probes on {address}: {cure}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sigterm_ends_within_five_seconds_whatever_holds_it_up(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    login = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "sh",
+            "args": ["-c", f"touch {begun}; exec sleep 20"],
+        }
+    }
+    with subprocess.Popen(command(tmp_path, user=login)) as operator:
+        eventually(begun.exists, timeout_s=30)
+
+        operator.terminate()
+
+        assert operator.wait(timeout=5) == 0
+
+
+def command(directory: Path, *, user: dict[str, object], probe_address: str = "127.0.0.1:0") -> list[str]:
+    """Runs the operator for a cluster where nobody answers."""
+    kubeconfig = directory / "kubeconfig"
+    parts = {
+        "clusters": [{"name": "nowhere", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "users": [{"name": "somebody", "user": user}],
+        "contexts": [{"name": "here", "context": {"cluster": "nowhere", "user": "somebody"}}],
+        "current-context": "here",
+    }
+    kubeconfig.write_text(json.dumps(parts))  # JSON is YAML
+    flags = [f"--probe-address={probe_address}", f"--kubeconfig={kubeconfig}"]
+    return [sys.executable, "-m", "bundlewatch", "run", *flags]
 
 
 def test_the_definition_that_is_printed_is_the_one_in_the_repository() -> None:

@@ -14,11 +14,11 @@ def name(of: Notice) -> str:
     return str(written["metadata"]["name"])
 
 
-def test_the_same_transition_has_the_same_name_so_that_it_is_told_once() -> None:
+def test_a_notice_that_is_posted_twice_has_the_same_name_so_that_it_is_shown_once() -> None:
     assert name(notice()) == name(notice())
 
 
-def test_another_transition_has_another_name() -> None:
+def test_what_is_told_for_another_time_or_in_other_words_has_another_name() -> None:
     assert name(notice()) != name(notice(began="2026-01-01T00:00:01Z"))
     assert name(notice()) != name(notice(message="moved Application shop to 1.0.2"))
 

@@ -1,6 +1,7 @@
 """The engine from what the watch tells to what stands in the cluster, in virtual time."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from bundlewatch.app import read_watch
-from bundlewatch.argocd.application import Application
-from bundlewatch.cluster.watch import Relisted
+from bundlewatch.argocd.application import Application, parse
+from bundlewatch.cluster.client import APPLICATIONS
+from bundlewatch.cluster.watch import Event, Relisted, Seen
 from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.engine import Engine
 from bundlewatch.engine.listing import Listings
@@ -20,7 +22,14 @@ from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
 from bundlewatch.engine.table import Name, Table
-from bundlewatch.errors import AccessDenied, ClusterUnavailable, RateLimited, RegistryUnavailable
+from bundlewatch.errors import (
+    AccessDenied,
+    ClusterUnavailable,
+    ObjectGone,
+    RateLimited,
+    RegistryUnavailable,
+    RepositoryNotFound,
+)
 from unit.engine.world import (
     NAMESPACE,
     NOW,
@@ -43,6 +52,8 @@ class Setting:
     registry: Registry = field(default_factory=Registry)
     table: Table = field(default_factory=Table)
     started: float = 0.0
+    restarts: int = 0
+    """How often the watch was asked to start over."""
 
     def __post_init__(self) -> None:
         self.registry.publish("1.0.0")
@@ -80,8 +91,12 @@ class Setting:
             ),
             namespaces=(NAMESPACE,),
             clock=self.clock,
+            restart_watch=self._restart,
         )
         return engine
+
+    def _restart(self) -> None:
+        self.restarts += 1
 
     @asynccontextmanager
     async def running(self, *, told: bool = True) -> AsyncIterator[Engine]:
@@ -195,6 +210,39 @@ async def test_an_api_server_that_is_down_at_the_start_is_waited_for() -> None:
         await asyncio.sleep(10)
 
     assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_an_api_server_that_is_slow_at_the_start_does_not_make_us_unhealthy() -> None:
+    setting = shop()
+    setting.server.listing = asyncio.Event()
+    async with setting.running() as engine:
+        for _ in range(60):
+            await asyncio.sleep(10)
+            assert engine.healthy() is None
+        setting.server.listing.set()
+        await asyncio.sleep(5)
+
+        assert engine.ready() is None
+
+
+@pytest.mark.parametrize(
+    ("refusal", "lines"),
+    [
+        pytest.param(ClusterUnavailable("reading BundleWatches was refused"), 1, id="refused"),
+        pytest.param(ObjectGone("not found"), 0, id="not served yet, which whoever waits for the CRDs says"),
+    ],
+)
+@in_virtual_time
+async def test_what_keeps_us_from_reading_the_cluster_is_logged_once(
+    refusal: Exception, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    setting = shop()
+    setting.server.refusing["uids"] = refusal
+    async with setting.running():
+        await asyncio.sleep(60)
+
+        assert len([line for line in caplog.messages if line == str(refusal)]) == lines
 
 
 @in_virtual_time
@@ -316,13 +364,79 @@ async def test_a_registry_that_fails_anew_is_asked_again_as_soon_as_the_first_ti
 @in_virtual_time
 async def test_of_a_mistake_status_says_the_newest_words() -> None:
     setting = shop(interval="10s")
-    setting.registry.fault = AccessDenied("access denied without credentials")
+    setting.registry.fault = RepositoryNotFound("there is no such repository")
     async with setting.running():
         await asyncio.sleep(2)
-        setting.registry.fault = AccessDenied("access denied to user ci")
+        setting.registry.fault = RepositoryNotFound("there is no such project")
         await asyncio.sleep(120)
 
-        assert "access denied to user ci" in setting.server.status()["summary"]
+        assert "no such project" in setting.server.status()["summary"]
+
+
+@in_virtual_time
+async def test_a_refused_credential_is_sent_ever_less_often_and_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Every refusal of a registry may have its own number; in as many words it is still the same."""
+    setting = shop(interval="1h", access={"secretRef": {"name": "regcred"}})
+    setting.server.secrets["regcred"] = basic_auth("ci")
+    setting.registry.refusals = (AccessDenied(f"denied, request {number}") for number in itertools.count(1))
+    async with setting.running():
+        await asyncio.sleep(3 * 3600)
+
+        assert 4 <= setting.listings <= 9
+        assert setting.server.status_writes == 1
+        assert "request 1" in setting.server.status()["summary"]
+        assert len([line for line in caplog.messages if "denied, request" in line]) <= 2  # the listing, the Event
+
+
+@pytest.mark.parametrize(
+    "cure",
+    [
+        pytest.param({"annotations": {"bundlewatch.dev/reconcile": "now"}}, id="a request"),
+        pytest.param({"tags": {"range": "~1.0"}}, id="an edit"),
+    ],
+)
+@in_virtual_time
+async def test_a_refused_credential_is_sent_again_at_once_for_somebody_who_acts(cure: dict[str, Any]) -> None:
+    setting = shop(interval="1h")
+    setting.registry.fault = AccessDenied("denied, request 1")
+    async with setting.running():
+        await asyncio.sleep(3 * 3600)
+        setting.registry.listed.clear()
+        setting.registry.fault = AccessDenied("denied for another reason")
+        setting.server.edit_watch(**cure)
+        await asyncio.sleep(1)
+
+        assert setting.listings == 1
+        assert "denied for another reason" in setting.server.status()["summary"]
+
+
+@in_virtual_time
+async def test_a_corrected_credential_is_used_within_half_a_minute_however_long_the_wrong_one_was_there() -> None:
+    setting = shop(interval="24h", access={"secretRef": {"name": "regcred"}})
+    setting.server.secrets["regcred"] = basic_auth("ci")
+    setting.registry.publish("1.0.1")
+    setting.registry.fault = AccessDenied("denied")
+    async with setting.running():
+        await asyncio.sleep(3 * 3600)
+        setting.registry.fault = None
+        setting.server.secrets["regcred"] = basic_auth("ci", "the right one")
+        await asyncio.sleep(31)
+
+        assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_many_edits_while_a_registry_refuses_us_are_few_tries() -> None:
+    setting = shop(interval="1h")
+    setting.registry.fault = AccessDenied("denied")
+    async with setting.running():
+        await asyncio.sleep(600)
+        setting.registry.listed.clear()
+        for number in range(100):
+            setting.server.edit_watch(tags={"range": f"<{number + 2}"})
+            await asyncio.sleep(0.1)
+
+        assert setting.listings <= 2
 
 
 @in_virtual_time
@@ -374,6 +488,114 @@ async def test_one_repository_is_listed_once_an_interval_however_many_watch_it()
         await asyncio.sleep(600)
 
     assert 9 <= setting.listings <= 11
+
+
+@pytest.mark.parametrize("routes", [2, 5, 20])
+@in_virtual_time
+async def test_one_repository_is_listed_once_an_interval_however_many_secrets_hold_the_same_credential(
+    routes: int,
+) -> None:
+    setting = Setting()
+    async with setting.running():
+        for number in range(routes):
+            setting.server.secrets[f"regcred-{number}"] = basic_auth("ci")
+            setting.server.create_watch(f"shop-{number}", access={"secretRef": {"name": f"regcred-{number}"}})
+            await asyncio.sleep(60 / routes + 1)
+        setting.registry.listed.clear()
+        await asyncio.sleep(3600)
+
+    assert 56 <= setting.listings <= 64
+
+
+@in_virtual_time
+async def test_whoever_shares_the_listings_of_another_has_a_new_bundle_within_their_own_interval() -> None:
+    setting = shop(access={"secretRef": {"name": "regcred"}})
+    setting.server.secrets.update({"regcred": basic_auth("ci"), "regcred-2": basic_auth("ci")})
+    setting.server.create_application("second")
+    async with setting.running():
+        await asyncio.sleep(30)
+        setting.server.create_watch(
+            "second", applications=[{"name": "second"}], access={"secretRef": {"name": "regcred-2"}}
+        )
+        await asyncio.sleep(600)
+        setting.registry.publish("1.0.1")
+        await asyncio.sleep(64)
+
+    assert (setting.server.revision("shop"), setting.server.revision("second")) == ("1.0.1", "1.0.1")
+
+
+@pytest.mark.parametrize("secrets", ["one Secret", "a Secret each"])
+@in_virtual_time
+async def test_many_watches_applied_at_once_to_a_repository_that_was_just_listed_list_it_no_more(secrets: str) -> None:
+    setting = shop(access={"secretRef": {"name": "regcred"}})
+    setting.server.secrets["regcred"] = basic_auth("ci")
+    setting.registry.delay_s = 0.05
+    async with setting.running():
+        await asyncio.sleep(5)
+        setting.registry.listed.clear()
+        for number in range(200):
+            secret = f"regcred-{number}" if secrets == "a Secret each" else "regcred"
+            setting.server.secrets[secret] = basic_auth("ci")
+            setting.server.create_application(f"shop-{number}")
+            setting.server.create_watch(
+                f"shop-{number}", applications=[{"name": f"shop-{number}"}], access={"secretRef": {"name": secret}}
+            )
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
+
+        assert setting.listings == 0
+        assert {setting.server.ready(f"shop-{number}") for number in range(200)} == {("True", "UpToDate")}
+
+
+@in_virtual_time
+async def test_an_edit_of_what_is_wanted_of_a_fresh_listing_asks_no_registry() -> None:
+    setting = shop(interval="1h", tags={"range": "~1.0"})
+    setting.registry.publish("2.0.0")
+    async with setting.running():
+        await asyncio.sleep(60)
+        setting.registry.listed.clear()
+        setting.server.edit_watch(tags={})
+        await asyncio.sleep(1)
+
+        assert setting.server.revision() == "2.0.0"
+        assert setting.listings == 0
+
+
+@in_virtual_time
+async def test_an_interval_shortened_below_the_age_of_the_listing_looks_at_once() -> None:
+    setting = shop(interval="1h")
+    async with setting.running():
+        await asyncio.sleep(1800)
+        setting.registry.publish("1.0.1")
+        setting.server.edit_watch(interval="1m")
+        await asyncio.sleep(1)
+
+        assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_a_shortened_interval_counts_from_the_last_listing() -> None:
+    setting = shop(interval="1h")
+    async with setting.running():
+        await asyncio.sleep(20)
+        setting.registry.publish("1.0.1")
+        setting.server.edit_watch(interval="1m")
+        await asyncio.sleep(45)
+
+        assert setting.server.revision() == "1.0.1"
+
+
+@in_virtual_time
+async def test_a_request_that_comes_together_with_an_edit_is_answered_too() -> None:
+    setting = shop(interval="1h")
+    async with setting.running():
+        await asyncio.sleep(2)
+        setting.registry.publish("1.0.1")
+        setting.server.edit_watch(annotations={"bundlewatch.dev/reconcile": "now"}, tags={"range": "~1.0"})
+        await asyncio.sleep(1)
+
+    assert setting.server.revision() == "1.0.1"
+    assert setting.server.status()["lastHandledReconcileAt"] == "now"
 
 
 @in_virtual_time
@@ -471,6 +693,83 @@ async def test_what_was_deleted_unseen_is_swept_away_and_whoever_waited_for_it_t
         await asyncio.sleep(600)
 
     assert setting.listings == 0
+
+
+@in_virtual_time
+async def test_an_application_deleted_unseen_is_noticed_soon_after_the_others_are_listed_again() -> None:
+    setting = shop(interval="1h")
+    setting.server.create_application("other")
+    async with setting.running() as engine:
+        await asyncio.sleep(2)
+        setting.server.applications.pop("shop")
+        engine.tell(Seen(APPLICATIONS, parse(setting.server.applications["other"]), listed=True))
+        await asyncio.sleep(5)
+
+        assert setting.server.ready() == ("False", "ApplicationNotFound")
+
+
+class Unheard:
+    """Takes the place of the engine at a watch that tells nothing, and remembers what there was to tell."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+
+@in_virtual_time
+async def test_a_watch_that_tells_of_nothing_new_is_started_over_and_we_are_not_ready_until_it_has_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    setting = shop(interval="1h")
+    async with setting.running() as engine:
+        setting.server.watcher = unheard = Unheard()
+        for number in range(3):
+            setting.server.create_application(f"unheard-{number}")
+        await asyncio.sleep(630)
+
+        assert setting.restarts == 1
+        assert "3 missing" in str(engine.ready())
+        assert [line for line in caplog.messages if "3 missing" in line and "started over" in line]
+        for event in unheard.events:
+            engine.tell(event)
+        assert engine.ready() is None
+        await asyncio.sleep(3600)
+
+        assert setting.restarts == 1
+
+
+@in_virtual_time
+async def test_what_the_watch_has_not_told_of_yet_is_no_reason_to_start_it_over() -> None:
+    setting = shop(interval="1h")
+    async with setting.running() as engine:
+        for number in range(20):
+            setting.server.watcher = unheard = Unheard()
+            setting.server.create_application(f"late-{number}")
+            engine.tell(Relisted())  # has the cluster looked at in two seconds
+            await asyncio.sleep(4)
+            for event in unheard.events:
+                engine.tell(event)
+            await asyncio.sleep(4)
+            assert engine.ready() is None
+
+        assert setting.restarts == 0
+
+
+@in_virtual_time
+async def test_a_watch_that_stays_deaf_is_started_over_ever_less_often() -> None:
+    setting = shop(interval="1h")
+    async with setting.running() as engine:
+        setting.server.watcher = Unheard()
+        setting.server.create_application("unheard")
+        await asyncio.sleep(2 * 3600)
+        assert 8 <= setting.restarts <= 16
+        assert engine.ready() is not None
+
+        setting.server.applications.pop("unheard")
+        await asyncio.sleep(600)
+        assert engine.ready() is None
 
 
 @in_virtual_time
@@ -615,6 +914,119 @@ async def test_somebody_who_overwrites_our_status_is_corrected() -> None:
         assert setting.server.status()["summary"] == "shop runs 1.0.0, Synced and Healthy"
 
 
+WRONG = "registry.example.com/wrong/shop"
+
+
+def behind(setting: Setting, engine: Engine, change: Callable[[], None]) -> None:
+    """What `change` does lands just before our next write of a status, and the watch tells of it after the answer."""
+    late = Unheard()
+
+    def tell() -> None:
+        setting.server.watcher = engine.tell
+        for event in late.events:
+            engine.tell(event)
+
+    def edit() -> None:
+        setting.server.watcher = late
+        change()
+        asyncio.get_running_loop().call_later(0.01, tell)
+
+    setting.server.before_status.append(edit)
+
+
+@in_virtual_time
+async def test_a_spec_edited_just_before_our_status_is_written_is_acted_on() -> None:
+    setting = shop(repository=WRONG, interval="10s")
+    setting.registry.publish("5.0.0", repository=WRONG)
+    setting.registry.publish("1.0.1")
+    engine: Engine
+    async with setting.running(told=False) as engine:
+        behind(setting, engine, lambda: setting.server.edit_watch(repository=REPOSITORY))
+        setting.server.watcher = engine.tell
+        setting.server.tell_everything()
+        await asyncio.sleep(5)
+
+        assert setting.server.revision() == "1.0.1"
+        setting.registry.listed.clear()
+        await asyncio.sleep(60)
+        assert {repository for repository, _ in setting.registry.listed} == {REPOSITORY}
+
+
+@in_virtual_time
+async def test_a_request_made_just_before_our_status_is_written_is_answered() -> None:
+    setting = shop(interval="1h")
+    async with setting.running() as engine:
+        behind(setting, engine, lambda: setting.server.edit_watch(annotations={"bundlewatch.dev/reconcile": "now"}))
+        setting.server.sync(health="Progressing")
+        setting.registry.publish("1.0.1")
+        await asyncio.sleep(1)
+
+    assert setting.server.revision() == "1.0.1"
+    assert setting.server.status()["lastHandledReconcileAt"] == "now"
+
+
+@in_virtual_time
+async def test_a_hold_ended_just_before_our_status_is_written_is_ended() -> None:
+    setting = shop(interval="1h")
+    setting.registry.publish("1.0.1")
+    async with setting.running() as engine:
+        await asyncio.sleep(1)
+        setting.server.sync()
+        await asyncio.sleep(1)
+        behind(setting, engine, lambda: setting.server.edit_watch(annotations={"bundlewatch.dev/resume": "now"}))
+        setting.server.edit_application(revision="1.0.0")
+        await asyncio.sleep(1)
+
+    assert setting.server.revision() == "1.0.1"
+    assert setting.server.status()["lastHandledResumeAt"] == "now"
+
+
+@in_virtual_time
+async def test_somebody_who_overwrites_our_status_just_before_we_write_it_is_corrected() -> None:
+    setting = shop(interval="1h")
+
+    def overwrite() -> None:
+        status = {**setting.server.status(), "verdicts": []}
+        setting.server.watches["shop"] = {**setting.server.watches["shop"], "status": status}
+
+    async with setting.running() as engine:
+        behind(setting, engine, overwrite)
+        setting.server.sync(health="Progressing")
+        await asyncio.sleep(1)
+
+    assert [verdict["tag"] for verdict in setting.server.status()["verdicts"]] == ["1.0.0"]
+
+
+@in_virtual_time
+async def test_the_answer_to_our_own_write_is_no_reason_to_look_again(caplog: pytest.LogCaptureFixture) -> None:
+    setting = shop(interval="1h")
+    caplog.set_level(logging.DEBUG)
+    async with setting.running(told=False) as engine:
+        behind(setting, engine, lambda: None)
+        setting.server.watcher = engine.tell
+        setting.server.tell_everything()
+        await asyncio.sleep(60)
+
+    assert [line for line in caplog.messages if line.startswith("looked")] == ["looked, and told what is new"]
+
+
+@in_virtual_time
+async def test_a_pass_never_decides_by_the_tags_of_a_repository_that_the_spec_has_left() -> None:
+    """Whatever way a BundleWatch took into the table."""
+    setting = shop(repository=WRONG, interval="1h")
+    setting.registry.publish("5.0.0", repository=WRONG)
+    setting.registry.publish("1.0.1")
+    async with setting.running() as engine:
+        setting.server.watcher = None
+        setting.server.edit_watch(repository=REPOSITORY)
+        setting.table.put_watch(read_watch(setting.server.watches["shop"]))
+        setting.server.watcher = engine.tell
+        setting.server.sync(health="Progressing")
+        await asyncio.sleep(5)
+
+    assert setting.server.revision() == "1.0.1"
+
+
 def tracebacks(caplog: pytest.LogCaptureFixture) -> int:
     return len([record for record in caplog.records if record.exc_info and record.levelno == logging.ERROR])
 
@@ -753,3 +1165,19 @@ async def test_closing_lets_a_write_that_has_begun_end_and_its_status_be_written
 
     assert setting.server.revision() == "1.0.1"
     assert setting.server.status()["history"][0]["tag"] == "1.0.1"
+
+
+@pytest.mark.parametrize("edit", [{"suspend": True}, {"pin": "1.0.0"}], ids=["suspended", "pinned"])
+@in_virtual_time
+async def test_what_is_asked_while_a_bundle_is_looked_at_counts_before_anything_is_moved(edit: dict[str, Any]) -> None:
+    setting = shop(interval="1m")
+    async with setting.running():
+        setting.registry.manifest_gate = asyncio.Event()
+        setting.registry.publish("1.0.1")
+        await until(lambda: "1.0.1" in setting.registry.fetched, within_s=70)
+
+        setting.server.edit_watch(**edit)
+        setting.registry.manifest_gate.set()
+        await asyncio.sleep(300)
+
+        assert setting.server.revision() == "1.0.0"

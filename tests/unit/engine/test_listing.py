@@ -1,6 +1,8 @@
 """One listing and one look for everybody who may see the same, and for nobody else."""
 
 import asyncio
+import contextlib
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +52,7 @@ class Setting:
     async def refresh(self, route: Route = ROUTE) -> tuple[str, ...]:
         """A listing that begins now; it takes a second."""
         try:
-            return (await self.listings.refresh(route, fresh_since=self.now, asked_at=0)).tags
+            return (await self.listings.refresh(route, fresh_since=self.now, asked_at=0, interval_s=60)).tags
         finally:
             self.loop.now_s += 1
 
@@ -137,10 +139,10 @@ async def test_a_listing_that_is_new_enough_is_not_made_again() -> None:
     await setting.refresh()
     await asyncio.sleep(20)
 
-    await setting.listings.refresh(ROUTE, fresh_since=made, asked_at=0)
+    await setting.listings.refresh(ROUTE, fresh_since=made, asked_at=0, interval_s=60)
     assert len(setting.registry.listed) == 1
 
-    await setting.listings.refresh(ROUTE, fresh_since=made + 1, asked_at=0)
+    await setting.listings.refresh(ROUTE, fresh_since=made + 1, asked_at=0, interval_s=60)
     assert len(setting.registry.listed) == 2
 
 
@@ -194,11 +196,75 @@ async def test_a_denial_holds_for_a_minute_and_is_not_asked_for_again() -> None:
     for _ in range(4):
         with pytest.raises(AccessDenied):
             await setting.refresh()
-        await asyncio.sleep(15)
+        await asyncio.sleep(14)
     assert len(setting.registry.listed) == 1
 
     setting.registry.fault = None
     assert await setting.refresh() == ("1.0.0",)
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "tries"),
+    [
+        pytest.param(60, [0, 1, 3, 7, 15, 31, 63, 123, 183], id="at most an hour"),
+        pytest.param(90 * 60, [0, 1, 3, 7, 15, 31, 63, 127, 217], id="or the interval"),
+    ],
+)
+@in_virtual_time
+async def test_a_denial_holds_twice_as_long_each_time(interval_s: float, tries: list[int]) -> None:
+    """Minutes after the first."""
+    setting = Setting()
+    setting.registry.fault = DENIED
+    tried = []
+    for minute in range(220 if interval_s > 60 else 190):
+        before = len(setting.registry.listed)
+        with pytest.raises(AccessDenied):
+            await setting.listings.refresh(ROUTE, fresh_since=setting.now, asked_at=0, interval_s=interval_s)
+        if len(setting.registry.listed) > before:
+            tried.append(minute)
+        await asyncio.sleep(60)
+
+    assert tried == tries
+
+
+@in_virtual_time
+async def test_a_denial_after_a_success_holds_as_long_as_the_first() -> None:
+    setting = Setting()
+    for fault in (DENIED, DENIED, None, DENIED):
+        setting.registry.fault = fault
+        with contextlib.suppress(AccessDenied):
+            await setting.refresh()
+        await asyncio.sleep(121)
+
+    setting.registry.fault = None
+    assert await setting.refresh() == ("1.0.0",)
+
+
+@in_virtual_time
+async def test_however_a_registry_words_it_the_first_denial_stands_until_somebody_asks() -> None:
+    setting = Setting()
+    setting.registry.refusals = (AccessDenied(f"denied, request {number}") for number in itertools.count(1))
+    said = []
+    for asked_at in (0.0, 0.0, 0.0, setting.now + 3 * 3600):
+        with pytest.raises(AccessDenied) as denial:
+            await setting.listings.refresh(ROUTE, fresh_since=setting.now, asked_at=asked_at, interval_s=60)
+        said.append(str(denial.value))
+        await asyncio.sleep(3600)
+
+    assert said == ["denied, request 1"] * 3 + ["denied, request 4"]
+
+
+@in_virtual_time
+async def test_a_denial_that_is_told_for_days_does_not_grow() -> None:
+    setting = Setting()
+    setting.registry.fault = DENIED
+    depths = []
+    for _ in range(5):
+        with pytest.raises(AccessDenied) as denial:
+            await setting.refresh()
+        depths.append(len(denial.traceback))
+
+    assert len(set(depths[1:])) == 1
 
 
 @in_virtual_time
@@ -210,7 +276,7 @@ async def test_a_denial_holds_no_longer_once_somebody_asks() -> None:
     await asyncio.sleep(1)
     setting.registry.fault = None
 
-    listing = await setting.listings.refresh(ROUTE, fresh_since=0, asked_at=setting.now)
+    listing = await setting.listings.refresh(ROUTE, fresh_since=0, asked_at=setting.now, interval_s=60)
 
     assert listing.tags == ("1.0.0",)
     assert await setting.refresh() == ("1.0.0",)  # nobody has to ask a second time
@@ -321,14 +387,22 @@ async def test_doubt_makes_everything_looked_at_again_also_what_was_no_chart(upt
     assert setting.registry.fetched.count("1.0.0") == 2
 
 
+@pytest.mark.parametrize("again", ["in the next round", "when somebody asks"])
 @in_virtual_time
-async def test_a_tag_that_vanished_is_told_as_such_and_looked_for_again() -> None:
+async def test_a_tag_that_vanished_is_looked_for_once_and_again(again: str) -> None:
     setting = Setting()
     await setting.refresh()
     manifest = setting.registry.charts[REPOSITORY].pop("1.0.0")
-    with pytest.raises(NotInRegistry):
-        await setting.listings.inspect(ROUTE, "1.0.0")
+    for _ in range(3):
+        with pytest.raises(NotInRegistry):
+            await setting.listings.inspect(ROUTE, "1.0.0")
+    assert setting.registry.fetched == ["1.0.0"]
     setting.registry.charts[REPOSITORY]["1.0.0"] = manifest
+
+    if again == "in the next round":
+        await setting.refresh()
+    else:
+        setting.listings.doubt(ROUTE)
 
     assert not isinstance((await setting.listings.inspect(ROUTE, "1.0.0")).found, NotAChart)
 

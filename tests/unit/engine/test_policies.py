@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from bundlewatch.api.v1alpha1 import BundleWatch, Spec
+from bundlewatch.engine.listing import Tags
 from bundlewatch.engine.policies import Judge, Policies
 from bundlewatch.policy.selection import Ranking
 from bundlewatch.policy.version import parse_loose
 
-MILLION = 1_000_000
+KEPT = 200_000
 
 
 def spec(*, repository: str = "registry.example.com/shop/bundle", pin: str = "", **tags: Any) -> Spec:
@@ -18,14 +19,19 @@ def spec(*, repository: str = "registry.example.com/shop/bundle", pin: str = "",
     return BundleWatch.parse({"metadata": {"name": "shop", "namespace": "argocd"}, "spec": wanted}).spec
 
 
-def listing(count: int) -> tuple[str, ...]:
-    """A listing of so many tags; that all of them are one makes it quick to judge."""
-    return ("1.0.0",) * count
+def listed(*tags: str, source: object = None) -> Tags:
+    """What a repository holds; `source`: which one, if it matters."""
+    return Tags.of(tags, source=source or object())
 
 
-def judged(judge: Judge, tags: tuple[str, ...]) -> "weakref.ref[Ranking]":
+def listing(count: int) -> Tags:
+    """So many tags of some repository; that all of them are one makes it quick to judge."""
+    return listed(*("1.0.0",) * count)
+
+
+def judged(judge: Judge, tags: Tags) -> "weakref.ref[Ranking]":
     """What a watch leaves behind that looked once: alive for as long as it is remembered."""
-    return weakref.ref(judge.memory.ranking(judge.policy, tags))
+    return weakref.ref(judge.memory.ranking(judge, tags))
 
 
 def test_those_who_want_the_same_share_a_policy() -> None:
@@ -52,7 +58,7 @@ def test_those_who_want_the_same_share_a_policy() -> None:
 )
 def test_those_who_want_something_else_get_their_own(wanted: dict[str, Any], best: str) -> None:
     policies = Policies()
-    tags = ("1.0.0", "2.0.0", "v3.0.0", "4.0.0-rc.1")
+    tags = listed("1.0.0", "2.0.0", "v3.0.0", "4.0.0-rc.1")
     plain, special = policies.of(spec()), policies.of(spec(**wanted))
 
     choices = [next(judge.select(tags, floor=None).ranked).tag for judge in (plain, special)]
@@ -63,7 +69,7 @@ def test_those_who_want_something_else_get_their_own(wanted: dict[str, Any], bes
 
 def test_each_who_shares_a_policy_keeps_their_own_floor() -> None:
     judge = Policies().of(spec())
-    tags = ("1.0.0", "2.0.0")
+    tags = listed("1.0.0", "2.0.0")
 
     behind, ahead = (judge.select(tags, floor=parse_loose(floor)) for floor in ("1.0.0", "2.0.0"))
 
@@ -87,16 +93,40 @@ def test_a_listing_is_judged_once_however_many_look_at_it() -> None:
 
 def test_a_new_listing_is_judged_anew() -> None:
     judge = Policies().of(spec())
-    before = judge.select(("1.0.0",), floor=None)
+    repository = object()
+    before = judge.select(listed("1.0.0", source=repository), floor=None)
 
-    after = judge.select(("1.0.0", "1.0.1"), floor=None)
+    after = judge.select(listed("1.0.0", "1.0.1", source=repository), floor=None)
 
     assert [next(found.ranked).tag for found in (before, after)] == ["1.0.0", "1.0.1"]
 
 
+def test_of_a_repository_only_the_newest_listing_is_remembered() -> None:
+    policies, repository = Policies(), object()
+    judge, other = policies.of(spec()), policies.of(spec(range="^1"))
+    refs = [
+        judged(which, listed("1.0.0", str(number), source=repository))
+        for number in range(50)
+        for which in (judge, other)
+    ]
+
+    assert [ref() is not None for ref in refs] == [False] * 98 + [True] * 2
+
+
+def test_who_sees_more_of_a_repository_takes_nothing_from_who_sees_less() -> None:
+    judge = Policies().of(spec())
+    less, more = listed("1.0.0"), listed("1.0.0", "1.0.1")
+    first = judged(judge, less)
+
+    judged(judge, more)
+
+    assert first() is not None
+    assert judged(judge, less)() is first()
+
+
 def test_another_policy_judges_the_same_listing_for_itself() -> None:
     policies = Policies()
-    tags = ("1.0.0", "2.0.0")
+    tags = listed("1.0.0", "2.0.0")
 
     one, two = (policies.of(spec(range=limits)).select(tags, floor=None) for limits in ("^1", "^2"))
 
@@ -105,7 +135,7 @@ def test_another_policy_judges_the_same_listing_for_itself() -> None:
 
 def test_of_too_many_tags_the_listing_that_was_asked_for_longest_ago_is_forgotten() -> None:
     judge = Policies().of(spec())
-    used, old, new = (listing(count) for count in (MILLION - 1, MILLION, MILLION + 1))
+    used, old, new = (listing(count) for count in (KEPT // 2 - 1, KEPT // 2, KEPT // 2 + 1))
     kept, forgotten = judged(judge, used), judged(judge, old)
     assert forgotten() is not None  # so many tags are remembered
     judged(judge, used)
@@ -118,16 +148,16 @@ def test_of_too_many_tags_the_listing_that_was_asked_for_longest_ago_is_forgotte
 def test_what_was_forgotten_makes_room_for_more() -> None:
     judge = Policies().of(spec())
     for count in range(3):
-        judged(judge, listing(2 * MILLION - count))
+        judged(judge, listing(KEPT - count))
 
-    last = [judged(judge, listing(count)) for count in (MILLION - 1, MILLION)]
+    last = [judged(judge, listing(count)) for count in (KEPT // 2 - 1, KEPT // 2)]
 
     assert all(ref() is not None for ref in last)
 
 
 def test_a_listing_larger_than_all_that_is_remembered_is_judged_once_all_the_same() -> None:
     judge = Policies().of(spec())
-    tags = listing(2 * MILLION + 1)
+    tags = listing(KEPT + 1)
     first = judged(judge, tags)
 
     assert first() is not None

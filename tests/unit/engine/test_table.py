@@ -48,13 +48,27 @@ def test_putting_an_application_gives_the_one_before() -> None:
     assert table.put_application(second) is first
 
 
-def test_a_successor_of_the_same_name_replaces_its_predecessor_whatever_its_version() -> None:
+def test_a_successor_of_the_same_name_replaces_its_predecessor() -> None:
     table = Table()
     table.put_watch(watch(metadata=version("10")))
     table.put_application(application(metadata=version("10")))
 
-    assert table.put_watch(watch(metadata=version("9", uid="uid-of-the-successor")))
-    table.put_application(application(metadata=version("9", uid="uid-of-the-successor")))
+    assert table.put_watch(watch(metadata=version("11", uid="uid-of-the-successor")))
+    table.put_application(application(metadata=version("11", uid="uid-of-the-successor")))
+
+    assert table.uids() == {"uid-of-the-successor"}
+
+
+def test_what_is_told_late_of_a_predecessor_does_not_erase_its_successor() -> None:
+    table = Table()
+    table.put_watch(watch(metadata=version("13", uid="uid-of-the-successor")))
+    table.put_application(application(metadata=version("13", uid="uid-of-the-successor")))
+
+    late = application(metadata=version("11"))
+    assert not table.put_watch(watch(metadata=version("11")))
+    assert table.put_application(late) is late
+    assert not table.drop_watch(NAME, uid="uid-of-shop")
+    assert not table.drop_application(NAME, uid="uid-of-application-shop")
 
     assert table.uids() == {"uid-of-the-successor"}
 

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import json
 import selectors
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec
@@ -25,7 +25,7 @@ from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
 from bundlewatch.cluster.watch import Event, Gone, Seen
 from bundlewatch.engine.applications import LiveApplications
-from bundlewatch.engine.listing import Listing, Route
+from bundlewatch.engine.listing import Listing, Route, Tags
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import Outcome, World, reconcile
 from bundlewatch.engine.table import Name, Table, Unreadable
@@ -189,6 +189,9 @@ class ApiServer:
     before_patch: list[Callable[[], object]] = field(default_factory=list)
     """What other people do just before our next patches of an Application, one for each."""
 
+    before_status: list[Callable[[], object]] = field(default_factory=list)
+    """What other people do just before our next writes of a status, one for each."""
+
     refusing: dict[str, Exception] = field(default_factory=dict)
     """What patching an Application, or reading what there is (`uids`), or writing a status (`status`), raises."""
 
@@ -312,6 +315,8 @@ class ApiServer:
         return copy.deepcopy(body)
 
     async def patch_watch_status(self, namespace: str, name: str, *, uid: str, status: Mapping[str, Any]) -> Json:
+        if self.before_status:
+            self.before_status.pop(0)()
         self._refuse("status")
         if name not in self.watches:
             raise ObjectGone(f"{name} not found")
@@ -379,7 +384,7 @@ class Shelf:
     looked_at: list[str] = field(default_factory=list)
 
     def latest(self, route: Route) -> Listing | None:
-        return Listing(tags=tuple(sorted(self.tags)), started=1.0, round=1)
+        return Listing(tags=Tags.of(self.tags, source=object()), started=1.0, ended=1.0, round=1)
 
     async def inspect(self, route: Route, tag: str) -> Inspected:
         self.looked_at.append(tag)
@@ -461,6 +466,12 @@ class Registry:
     """The tags whose manifest was asked for."""
 
     fault: Exception | None = None
+    refusals: Iterator[Exception] | None = None
+    """What listings raise, each its own."""
+
+    delay_s: float = 0.0
+    """How long a listing takes."""
+
     gate: asyncio.Event | None = None
     """What an answer to a listing waits for."""
 
@@ -486,6 +497,9 @@ class Registry:
         self.listed.append((str(repository), access.credential.username))
         if self.gate is not None and self.hangs in {"", repository.host}:
             await self.gate.wait()
+        await asyncio.sleep(self.delay_s)
+        if self.refusals is not None:
+            raise next(self.refusals)
         if self.fault is not None:
             raise self.fault
         return tuple(self.charts.get(str(repository), ()))

@@ -49,6 +49,11 @@ def test_every_kind_of_secret_gives_the_same_credential(kind: str, data: Mapping
         ("kubernetes.io/basic-auth", {"username": b"robot", "password": b"s3cret\xff"}, "password is not UTF-8"),
         ("kubernetes.io/tls", {"tls.crt": b"s3cret"}, "type kubernetes.io/tls holds no registry credentials"),
         ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": b"s3cret"}, "is no JSON"),
+        (
+            "kubernetes.io/dockerconfigjson",
+            {".dockerconfigjson": rb'{"auths": {"registry.example.com": {"password": "s3cret\ud800"}}}'},
+            r"registry\.example\.com, password is no UTF-8 text",
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -80,6 +80,8 @@ def test_tokens_are_read() -> None:
         ({"auth": base64.b64encode(b"\xff\xfe:\xff").decode()}, "auth is no Base64"),
         ({"auth": 17}, "auth is no text"),
         ({"username": ["s3cret"]}, "username is no text"),
+        ({"username": "s3cret\ud800", "password": "x"}, "username is no UTF-8 text"),
+        ({"username": "robot", "password": "s3cret\udfff"}, "password is no UTF-8 text"),
         ({"registrytoken": "s3cret\r\nX-Header: y"}, "registrytoken is no token"),
     ],
     ids=lambda value: str(value)[:40],

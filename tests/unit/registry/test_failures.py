@@ -1,5 +1,6 @@
 """What a person reads when a registry refuses: short, clean, with a cure."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -83,6 +84,51 @@ def test_a_rate_limit_is_seen_in_every_disguise(
 )
 def test_what_a_registry_says_is_one_clean_line(body: bytes, said: str) -> None:
     assert what_it_said(Answer(403, (), body), hide=()) == said
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("visit https://aka.ms/acr/authorization. CorrelationId: 5e9b0e3e-0001-4000-8000-0000000000AF",
+         "visit https://aka.ms/acr/authorization. CorrelationId: …"),
+        ("trace 4bf92f3577b34da6a3ce929d0e0e4736 failed", "trace … failed"),
+        ("RequestId:4442587FB7D0A2F9", "RequestId:…"),
+        ("denied at 2026-11-24T12:01:05.123Z", "denied at …"),
+        ("denied at 2026-11-24 12:01:05,123 +0100", "denied at …"),
+        ("denied (Tue, 24 Nov 2026 12:01:00 GMT)", "denied (…)"),
+    ],
+    ids=["correlation id of Azure", "trace id", "request id of S3", "ISO 8601", "ISO 8601 of a log", "date of HTTP"],
+)  # fmt: skip
+def test_what_chance_puts_into_a_refusal_is_not_shown_so_that_it_reads_the_same_each_time(
+    message: str, said: str
+) -> None:
+    body = json.dumps({"errors": [{"code": "DENIED", "message": message}]}).encode()
+
+    assert what_it_said(Answer(403, (), body), hide=()) == f"403 DENIED: {said}"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"manifest sha256:{'0a' * 32} is quarantined",
+        "User arn:aws:iam::123456789012:user/robot may not pull team/app:1.0.0-20261124.1201",
+        "this API ends on 2026-12-31",
+        "the commit 3a5941d is not signed",
+        "deadbeefdeadbeef is no name",
+    ],
+    ids=["digest", "account and tag", "a day", "short commit", "words"],
+)
+def test_what_helps_to_understand_a_refusal_is_kept(message: str) -> None:
+    body = json.dumps({"errors": [{"code": "DENIED", "message": message}]}).encode()
+
+    assert what_it_said(Answer(403, (), body), hide=()) == f"403 DENIED: {message}"
+
+
+def test_a_secret_with_an_identifier_in_it_is_hidden_whole() -> None:
+    secret = "robot-5e9b0e3e-0001-4000-8000-0000000000af-tail"
+    body = json.dumps({"message": f"no such user {secret}"}).encode()
+
+    assert what_it_said(Answer(403, (), body), hide=(secret,)) == "403 no such user [hidden]"
 
 
 @given(st.binary(max_size=400), st.sampled_from([400, 401, 403, 404, 408, 418, 500, 503]))
