@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kit import argocd_traces
+from kit.api import ApiError
 from kit.argocd import SCENARIO, Standin
 from kit.argocd_render import repository_of
 from kit.argocd_replay import Version, expected, replay
@@ -89,6 +90,7 @@ class Life:
 
     def words(self) -> list[str]:
         """What a reader of the status saw, without repetitions: version compared, sync, operation, health."""
+        self._catch_up()
         seen: list[str] = []
         for version in self.versions:
             status = version.get("status", {})
@@ -104,6 +106,14 @@ class Life:
             if seen[-1:] != [words]:
                 seen.append(words)
         return seen
+
+    def _catch_up(self) -> None:
+        """What can be read can be a moment ahead of what the watch has shown."""
+        try:
+            now = int(self.now()["metadata"]["resourceVersion"])
+        except ApiError:
+            return  # it is deleted: the watch has shown all there was
+        eventually(lambda: self.versions and int(self.versions[-1]["metadata"]["resourceVersion"]) >= now)
 
     def until(self, revision: str, sync: str, health: str, *, phase: str | None = None) -> None:
         def settled() -> bool:
@@ -400,7 +410,7 @@ def test_a_deleted_application_is_let_go(standin: Standin, life: Life) -> None:
     life.cluster.api.delete(life.path)
 
     eventually(lambda: not life.cluster.api.get(APPLICATIONS.format(namespace=life.namespace))["items"])
-    assert life.words()[-1] == "4.0.0 OutOfSync Succeeded Missing"
+    eventually(lambda: life.words()[-1] == "4.0.0 OutOfSync Succeeded Missing")
 
 
 def test_a_moment_can_be_held(standin: Standin, life: Life) -> None:

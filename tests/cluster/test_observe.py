@@ -42,8 +42,8 @@ def release(scene: Scene, version: str) -> None:
 
 def phase(scene: Scene) -> tuple[str, str]:
     """Phase and current target revision of the one Application."""
-    (entry,) = scene.watch()["status"]["applications"]
-    return entry["phase"], entry.get("current", "")
+    (entry,) = scene.status().get("applications") or [{}]
+    return entry.get("phase", ""), entry.get("current", "")
 
 
 def test_a_release_is_followed_until_it_is_synced_and_healthy(scene: Scene) -> None:
@@ -52,8 +52,8 @@ def test_a_release_is_followed_until_it_is_synced_and_healthy(scene: Scene) -> N
 
     scene.until(lambda: phase(scene) == ("Healthy", "1.0.1"))
     scene.until_ready("True", reason="UpToDate")
-    assert scene.watch()["status"]["current"]["tag"] == "1.0.1"
-    assert scene.watch()["status"]["applications"][0]["previous"] == "1.0.0"
+    assert scene.status()["current"]["tag"] == "1.0.1"
+    assert scene.status()["applications"][0]["previous"] == "1.0.0"
 
 
 def test_kubectl_wait_returns_when_the_release_is_healthy(scene: Scene) -> None:

@@ -22,8 +22,8 @@ def test_a_new_bundle_reaches_the_application_and_everything_says_so(scene: Scen
     scene.create_watch()
 
     scene.until_revision("1.0.1")
-    scene.until(lambda: scene.watch().get("status", {}).get("history"))
-    status = scene.watch()["status"]
+    scene.until(lambda: scene.status().get("history"))
+    status = scene.status()
 
     assert status["candidate"] == {
         "tag": "1.0.1",
@@ -44,7 +44,7 @@ def test_a_bundle_pushed_later_is_noticed_within_the_interval(scene: Scene) -> N
     scene.publish("1.0.0")
     scene.create_application(revision="1.0.0")
     scene.create_watch(interval="10s")
-    scene.until(lambda: scene.watch().get("status", {}).get("candidate"))
+    scene.until(lambda: scene.status().get("candidate"))
 
     scene.publish("1.0.1")
 
@@ -55,20 +55,20 @@ def test_the_reconcile_annotation_makes_it_look_at_once(scene: Scene) -> None:
     scene.publish("1.0.0")
     scene.create_application(revision="1.0.0")
     scene.create_watch(interval="1h")
-    scene.until(lambda: scene.watch().get("status", {}).get("candidate"))
+    scene.until(lambda: scene.status().get("candidate"))
 
     scene.publish("1.0.1")
     scene.annotate(reconcile="please")
 
     scene.until_revision("1.0.1", timeout_s=10)
-    scene.until(lambda: scene.watch()["status"].get("lastHandledReconcileAt") == "please")
+    scene.until(lambda: scene.status().get("lastHandledReconcileAt") == "please")
 
 
 def test_flux_reconcile_annotation_is_honoured(scene: Scene) -> None:
     scene.publish("1.0.0")
     scene.create_application(revision="1.0.0")
     scene.create_watch(interval="1h")
-    scene.until(lambda: scene.watch().get("status", {}).get("candidate"))
+    scene.until(lambda: scene.status().get("candidate"))
 
     scene.publish("1.0.1")
     scene.patch_watch({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "2026-01-01"}}})
@@ -111,7 +111,7 @@ def test_a_chart_of_another_name_is_refused_with_the_cure(scene: Scene) -> None:
 
     scene.until_revision("1.0.0")
     scene.until(lambda: scene.verdicts().get("1.0.1") == "ChartNameMismatch")
-    message = next(v["message"] for v in scene.watch()["status"]["verdicts"] if v["tag"] == "1.0.1")
+    message = next(v["message"] for v in scene.status()["verdicts"] if v["tag"] == "1.0.1")
     assert "other" in message
     assert "--helm-compatible-chart" in message
 
@@ -209,7 +209,7 @@ def test_losing_status_moves_nothing_back(scene: Scene) -> None:
     )
     scene.annotate(reconcile="now")
 
-    scene.until(lambda: scene.watch().get("status", {}).get("lastHandledReconcileAt") == "now")
+    scene.until(lambda: scene.status().get("lastHandledReconcileAt") == "now")
     never(lambda: scene.revision() != "1.0.1", for_s=2)
 
 
@@ -283,7 +283,7 @@ def test_a_persons_later_choice_is_respected_until_resumed(scene: Scene) -> None
     scene.create_application(revision="1.0.0")
     scene.create_watch()
     scene.until_revision("1.0.1")
-    scene.until(lambda: scene.watch()["status"].get("applications", [{}])[0].get("target") == "1.0.1")
+    scene.until(lambda: scene.status().get("applications", [{}])[0].get("target") == "1.0.1")
 
     scene.patch_application({"spec": {"source": {"targetRevision": "1.0.0"}}})
 

@@ -29,7 +29,7 @@ def test_a_crash_at_any_moment_and_a_restart_lead_to_the_same_end(
     stage.create_application(revision="1.0.0")
     stage.create_watch()
     operator = operator_process(f"--namespace={stage.namespace}")
-    stage.until(lambda: stage.watch().get("status", {}).get("candidate", {}).get("tag") == "1.0.0")
+    stage.until(lambda: stage.status().get("candidate", {}).get("tag") == "1.0.0")
 
     stage.publish("1.0.1")
     stage.annotate(reconcile="now")
@@ -38,8 +38,8 @@ def test_a_crash_at_any_moment_and_a_restart_lead_to_the_same_end(
     operator.start()
 
     stage.until_revision("1.0.1")
-    stage.until(lambda: [entry["tag"] for entry in stage.watch()["status"].get("history", [])] == ["1.0.1"])
-    status = stage.watch()["status"]
+    stage.until(lambda: [entry["tag"] for entry in stage.status().get("history", [])] == ["1.0.1"])
+    status = stage.status()
     assert status["applications"][0]["target"] == "1.0.1"
     assert status["applications"][0].get("previous") == "1.0.0"
     assert status["candidate"]["tag"] == "1.0.1"
@@ -72,7 +72,7 @@ def test_an_idle_system_writes_nothing(stage: Scene, operator_process: StartOper
     operator_process(f"--namespace={stage.namespace}")
     stage.until_revision("1.0.1")
     for name in ("shop", "broken", "missing"):
-        stage.until(lambda name=name: stage.watch(name).get("status", {}).get("conditions"))
+        stage.until(lambda name=name: stage.status(name).get("conditions"))
     time.sleep(3)
 
     with stage.cluster.recording() as recording, stage.registry.recording() as asked:
@@ -163,7 +163,7 @@ def test_a_listing_that_fails_halfway_moves_nothing_and_the_last_choice_stands(
         stage.create_application("shop", "", helm_source(repository, "1.0.0"))
         stage.create_watch(repository=repository, interval="1h")
         operator_process(f"--namespace={stage.namespace}")
-        stage.until(lambda: stage.watch().get("status", {}).get("candidate", {}).get("tag") == "1.0.0")
+        stage.until(lambda: stage.status().get("candidate", {}).get("tag") == "1.0.0")
 
         stage.publish("1.0.1")
         proxy.fault(fault, when=lambda request: lists_tags(request) and "last=" in request.query)
@@ -172,7 +172,7 @@ def test_a_listing_that_fails_halfway_moves_nothing_and_the_last_choice_stands(
 
         assert proxy.host in condition["message"]
         assert stage.condition("Reconciling").get("reason") == "ProgressingWithRetry"
-        assert stage.watch()["status"]["candidate"]["tag"] == "1.0.0"
+        assert stage.status()["candidate"]["tag"] == "1.0.0"
         assert stage.revision() == "1.0.0"
 
         proxy.clear()
@@ -202,7 +202,7 @@ def test_a_restarted_api_server_is_no_end(stage: Scene, operator_process: StartO
     stage.create_application(revision="1.0.0")
     stage.create_watch(interval="10s")
     operator = operator_process(f"--namespace={stage.namespace}")
-    stage.until(lambda: stage.watch().get("status", {}).get("candidate"))
+    stage.until(lambda: stage.status().get("candidate"))
 
     stage.cluster.stop_apiserver()
     stage.publish("1.0.1")
@@ -246,7 +246,7 @@ def test_deleted_objects_disturb_nobody(stage: Scene, operator_process: StartOpe
     stage.create_watch()
     stage.create_watch("other")
     operator = operator_process(f"--namespace={stage.namespace}")
-    stage.until(lambda: stage.watch("other").get("status", {}).get("candidate"))
+    stage.until(lambda: stage.status("other").get("candidate"))
 
     stage.delete_watch("other")
     stage.delete_application("shop")
@@ -307,7 +307,7 @@ def test_connections_to_the_api_server_that_break_or_freeze_are_made_anew(
     with TcpProxy.start(stage.cluster.port) as cable:
         kubeconfig = stage.cluster.kubeconfig_through(cable.port)
         operator_process(f"--namespace={stage.namespace}", "--kubernetes-timeout=2", kubeconfig=kubeconfig)
-        stage.until(lambda: stage.watch().get("status", {}).get("candidate"))
+        stage.until(lambda: stage.status().get("candidate"))
 
         cable.cut()
         stage.publish("1.0.1")

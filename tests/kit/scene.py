@@ -50,6 +50,12 @@ class Scene:
     def watch(self, name: str = "shop") -> Json:
         return self.cluster.api.get(f"{WATCHES.format(namespace=self.namespace)}/{name}")
 
+    def status(self, name: str = "shop") -> Json:
+        """Of the BundleWatch; empty before anything was written."""
+        found = self.watch(name).get("status", {})
+        assert isinstance(found, dict)
+        return found
+
     def patch_application(self, patch: Json, name: str = "shop") -> Json:
         """As a person would with `kubectl edit`: a merge patch under another field manager."""
         return self.cluster.api.patch(
@@ -83,11 +89,11 @@ class Scene:
 
     def condition(self, kind: str = "Ready", name: str = "shop") -> Json:
         """A condition of the BundleWatch; empty when it is not there."""
-        conditions = self.watch(name).get("status", {}).get("conditions", [])
+        conditions = self.status(name).get("conditions", [])
         return next((found for found in conditions if found["type"] == kind), {})
 
     def verdicts(self, name: str = "shop") -> dict[str, str]:
-        found = self.watch(name).get("status", {}).get("verdicts", [])
+        found = self.status(name).get("verdicts", [])
         return {verdict["tag"]: verdict["reason"] for verdict in found}
 
     def events(self, name: str = "shop", kind: str = "BundleWatch") -> list[Json]:
