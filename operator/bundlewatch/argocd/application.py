@@ -89,6 +89,8 @@ class OperationState:
     """A dry run, or only some of the resources: proves nothing about a version."""
     sources: tuple[SourceRevision, ...]
     """What it was asked to apply; empty when it takes the spec's. May be a left-over of the one before."""
+    culprit: str
+    """The first resource or hook that failed, and its message; "" where none is named."""
     result_sources: tuple[SourceRevision, ...]
     """What it applied, once it has written a result. Until then it may be a left-over too."""
 
@@ -266,8 +268,17 @@ def _operation_state(value: object) -> OperationState | None:
         retry_count=retries if isinstance(retries, int) else 0,
         partial=asked.get("dryRun") is True or bool(body.sequence(asked.get("resources"))),
         sources=_source_revisions(asked),
+        culprit=_culprit(body.sequence(body.mapping(value.get("syncResult")).get("resources"))),
         result_sources=_source_revisions(body.mapping(value.get("syncResult"))),
     )
+
+
+def _culprit(resources: Sequence[object]) -> str:
+    for entry in map(body.mapping, resources):
+        if body.word(entry.get("hookPhase")) in {"Failed", "Error"} or body.word(entry.get("status")) == "SyncFailed":
+            named = " ".join(filter(None, (body.word(entry.get("kind")), body.word(entry.get("name")))))
+            return _message(f"{named}: {body.text(entry.get('message'))}")
+    return ""
 
 
 def _freshness(reconciled_at: datetime | None, state: OperationState | None) -> Freshness:

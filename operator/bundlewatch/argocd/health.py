@@ -212,7 +212,7 @@ def _at_work(case: _Case) -> Assessment | None:
         return _say(Phase.SYNCING, Cause.OTHER_OPERATION, sentence, running.message)
     if running.finished_at is not None:
         sentence = f"the sync of {case.target} failed and will be tried again (retry {running.retry_count})"
-        return _say(Phase.SYNCING, Cause.RETRYING, sentence, running.message)
+        return _say(Phase.SYNCING, Cause.RETRYING, sentence, running.culprit or running.message)
     # Until its own result is there, the message may be the one of the operation before.
     words = running.message if case.is_about_target(running.result_sources) else ""
     return _say(Phase.SYNCING, Cause.SYNCING, f"Argo CD is syncing {case.target}", words)
@@ -236,7 +236,7 @@ def _sync_failed(case: _Case) -> Assessment | None:
     started_at, patched_at = done.started_at, case.patched_at
     if started_at is not None and patched_at is not None and started_at + _CLOCKS_DIFFER < patched_at:
         return None
-    return _say(Phase.FAILED, Cause.SYNC_FAILED, f"the sync of {case.target} failed", done.message)
+    return _say(Phase.FAILED, Cause.SYNC_FAILED, f"the sync of {case.target} failed", done.culprit or done.message)
 
 
 def _given_up(case: _Case) -> Assessment | None:
@@ -245,7 +245,8 @@ def _given_up(case: _Case) -> Assessment | None:
     if found is None:
         return None
     sentence = f"Argo CD gave up syncing {case.target}"
-    return _say(Phase.FAILED, Cause.SYNC_FAILED, sentence, found.message)
+    done = case.finished_for_target()
+    return _say(Phase.FAILED, Cause.SYNC_FAILED, sentence, (done.culprit if done else "") or found.message)
 
 
 def _synced_yet_different(case: _Case) -> Assessment | None:

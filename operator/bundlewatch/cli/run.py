@@ -1,15 +1,22 @@
 """`bundlewatch run`: the operator. Flags and environment become one `Settings`, and that is all."""
 
 import asyncio
+import logging
+import os
+import re
 import sys
+from collections.abc import Sequence
 
 import click
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from bundlewatch import app
 from bundlewatch.errors import BundleWatchError
 from bundlewatch.observe import logs
 from bundlewatch.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _DEFAULT = Settings()
 
@@ -29,7 +36,7 @@ _DEFAULT = Settings()
 @click.option(
     "--namespace",
     "namespaces",
-    envvar="BUNDLEWATCH_NAMESPACES",
+    envvar="BUNDLEWATCH_NAMESPACE",
     multiple=True,
     show_envvar=True,
     metavar="NAME",
@@ -67,7 +74,7 @@ _DEFAULT = Settings()
 )
 @click.option(
     "--registry-rate",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, 100_000, min_open=True),
     default=_DEFAULT.registry_rate,
     show_envvar=True,
     metavar="N",
@@ -124,11 +131,37 @@ def run(probe_address: str, namespaces: tuple[str, ...], **options: object) -> N
             }
         )
     except ValidationError as error:
-        raise click.UsageError("; ".join(str(problem["msg"]) for problem in error.errors())) from error
+        raise click.UsageError(
+            "; ".join(f"{_flag(problem)}: {problem['msg']}" for problem in error.errors())
+        ) from error
     logs.configure(style=settings.log_format, level=settings.log_level)
+    for name in _unknown_variables():
+        logger.warning("%s in the environment is no setting and does nothing; `bundlewatch run --help` names all", name)
     try:
         with asyncio.Runner(loop_factory=app.loop_factory()) as runner:
             runner.run(app.serve(settings))
     except BundleWatchError as error:
         click.echo(f"bundlewatch: {error}", err=True)
         sys.exit(1)
+
+
+def _flag(problem: ErrorDetails) -> str:
+    """The flag behind a setting: `registry_timeout_s` is --registry-timeout."""
+    name = str(problem["loc"][0]) if problem["loc"] else "namespaces"
+    return "--" + name.removesuffix("_s").replace("_", "-").replace("namespaces", "namespace")
+
+
+def _unknown_variables() -> list[str]:
+    """Ours by their prefix, and nobody's by their name; Kubernetes' own for a Service of our name do not count."""
+    known = {name for parameter in run.params for name in _variables(parameter)}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith("BUNDLEWATCH_") and name not in known and not re.match(r"BUNDLEWATCH_(SERVICE|PORT)", name)
+    )
+
+
+def _variables(parameter: click.Parameter) -> Sequence[str]:
+    if parameter.envvar is None:
+        return [f"BUNDLEWATCH_{(parameter.name or '').upper()}"]
+    return [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar

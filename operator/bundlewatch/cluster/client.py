@@ -11,10 +11,12 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
@@ -77,6 +79,11 @@ class Login:
         return f"Login(server={self.server!r})"
 
 
+def _exists(kubeconfig: str) -> bool:
+    """Whether one of the files is there that the text names, as kubectl reads it."""
+    return any(Path(part).expanduser().exists() for part in kubeconfig.split(os.pathsep))
+
+
 class Forbidden(ClusterUnavailable):
     """403: RBAC or an admission webhook says no to this one call; both are mended without a restart of ours."""
 
@@ -97,6 +104,8 @@ class KubernetesClient:
         Raises InvalidSpec when there is neither, or the kubeconfig cannot be used.
         """
         configuration = Configuration()
+        if kubeconfig is not None and not _exists(kubeconfig):
+            raise InvalidSpec(f"kubeconfig {kubeconfig} does not exist; correct --kubeconfig or KUBECONFIG")
         try:
             if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -104,11 +113,14 @@ class KubernetesClient:
                 await load_kube_config(  # type: ignore[no-untyped-call]
                     config_file=kubeconfig, context=context, client_configuration=configuration
                 )
-        except (ConfigException, OSError) as error:
-            raise InvalidSpec(
-                f"cannot log in to Kubernetes: {error}; run inside a cluster, or name a kubeconfig "
-                "with --kubeconfig or the KUBECONFIG environment variable"
-            ) from error
+        except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
+            cure = (
+                "run inside a cluster, or name a kubeconfig with --kubeconfig or the KUBECONFIG environment variable"
+                if kubeconfig is None
+                else f"correct {kubeconfig}, or --context"
+            )
+            said = " ".join(str(error).split())
+            raise InvalidSpec(f"cannot log in to Kubernetes: {said}; {cure}") from error
         configuration.retries = None  # the engine decides when to try again
         async with ApiClient(configuration) as api:
             yield cls(api, timeout_s=timeout_s)

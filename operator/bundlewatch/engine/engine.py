@@ -217,6 +217,7 @@ class Engine:
             self._failures.pop(name, None)
             self._later.discard(name)
             self._mark_rivals(known)
+            logger.info("deleted; its Applications stay as they are", extra={"object": "/".join(name)})
 
     def _admit_all(self) -> None:
         """After the start: spread the first listings, in a stable order, so that a restart is no stampede."""
@@ -432,9 +433,10 @@ class Engine:
             await asyncio.sleep(0.05 if missing else 0)
         self._synced = True
         logger.info(
-            "ready: %d BundleWatches, %d Applications",
+            "ready: every BundleWatch (%d) and Application (%d) was seen, in %s",
             len(self._table.watches),
             len(self._table.applications),
+            f"namespaces {', '.join(self._namespaces)}" if self._namespaces else "the whole cluster",
         )
 
     async def _beating(self, work: Coroutine[None, None, T]) -> T:

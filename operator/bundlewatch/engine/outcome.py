@@ -10,6 +10,7 @@ from dataclasses import replace
 from bundlewatch.api import conditions as kstatus
 from bundlewatch.api.conditions import Reason, State
 from bundlewatch.api.status import APPLICATIONS_MAX, HISTORY_MAX, VERDICTS_MAX, in_short
+from bundlewatch.api.text import clean
 from bundlewatch.api.v1alpha1 import (
     ApplicationStatus,
     Bundle,
@@ -27,12 +28,15 @@ from bundlewatch.errors import BundleWatchError
 from bundlewatch.policy.verdict import Verdict as PolicyVerdict
 from bundlewatch.policy.version import Version
 from bundlewatch.rollout.plan import HELD, Action, Reader
-from bundlewatch.rollout.targets import Unmet
+from bundlewatch.rollout.targets import NOT_FOUND, Unmet
 
 _NOT_YET = frozenset({Phase.WAITING, Phase.SYNCING, Phase.PROGRESSING, Phase.SUSPENDED, Phase.OUT_OF_SYNC})
 _BAD = frozenset({Phase.DEGRADED, Phase.FAILED})
 _DEPLOYED = frozenset({Phase.HEALTHY, Phase.PROGRESSING, Phase.DEGRADED, Phase.SUSPENDED})
 BLOCKED = "Blocked"
+
+SUMMARY_LENGTH = 160
+"""Of `status.summary`, a column of `kubectl get`: one long one makes every row wide. Conditions have it all."""
 
 
 def status_of(watch: BundleWatch, outcome: Outcome, *, now: str, looked: bool) -> Status:
@@ -41,7 +45,7 @@ def status_of(watch: BundleWatch, outcome: Outcome, *, now: str, looked: bool) -
     `now`: RFC 3339. `looked`: the listing it rests on is as new as was asked for, so the request is answered.
     """
     status = _status_of(watch, outcome, now=now)
-    asked = watch.reconcile_requested
+    asked = watch.reconcile_requested if not outcome.suspended else None
     return replace(status, last_handled_reconcile_at=asked) if looked and asked is not None else status
 
 
@@ -90,9 +94,17 @@ def _told(identity: Identity, status: Status, state: State, *, now: str) -> Stat
     return replace(
         status,
         observed_generation=identity.generation,
-        summary=state.message,
+        summary=_short(state.message),
         conditions=kstatus.conditions(identity.status.conditions, state=state, now=now, generation=identity.generation),
     )
+
+
+def _short(message: str) -> str:
+    """As much of it as a column of a table can bear, and whole clauses where that leaves enough."""
+    if len(message) <= SUMMARY_LENGTH:
+        return message
+    end = message.rfind("; ", SUMMARY_LENGTH // 3, SUMMARY_LENGTH)
+    return message[:end] if end > 0 else clean(message, max_length=SUMMARY_LENGTH)
 
 
 def _heard(watch: BundleWatch, status: Status) -> Status:
@@ -143,13 +155,14 @@ def _unmet(unmet: Unmet, watch: BundleWatch, *, now: str) -> ApplicationStatus:
         ),
         None,
     )
+    known = record if unmet.reason != NOT_FOUND else None  # what is gone runs nothing
     entry = ApplicationStatus(
         name=unmet.application,
-        uid=record.uid if record is not None else None,
+        uid=known.uid if known is not None else None,
         source=unmet.source,
-        current=record.current if record is not None else None,
-        target=record.target if record is not None else None,
-        previous=record.previous if record is not None else None,
+        current=known.current if known is not None else None,
+        target=known.target if known is not None else None,
+        previous=known.previous if known is not None else None,
         phase=unmet.reason,
         message=unmet.message,
     )
@@ -175,7 +188,7 @@ def _current(
     """The oldest bundle among those the Applications run: the one a person has to reckon with."""
     tags = {tag_of(entry.current) for entry in applications if entry.current}
     if not tags:
-        return before.current
+        return None
     tag = min(tags, key=lambda text: _age(text, read(text)))
     for known in (candidate, before.current, before.candidate):
         if known is not None and known.tag == tag:
@@ -231,25 +244,33 @@ def _state(watch: BundleWatch, outcome: Outcome, applications: Sequence[Applicat
     selection = outcome.selection
     if outcome.chosen is None and selection is not None:
         message = selection.problem or _nothing_fits(outcome)
-        return _with_what_runs(State.retrying(message, reason=Reason.NO_CANDIDATE), applications)
+        nothing = _with_what_runs(State.retrying(message, reason=Reason.NO_CANDIDATE), applications)
+        return _left_alone(applications, HELD) or nothing  # a hold is more telling, and may be why
     wrong = next((unmet for unmet in outcome.unmet if not unmet.waits), None)
     if wrong is not None:
         return State.stalled(wrong.message, reason=wrong.reason)
     for seen in outcome.seen:
         if seen.problem is not None:
             return _not_written(seen, seen.problem)
-    for entry in applications:
-        if entry.phase in {HELD, BLOCKED}:
-            return State.stalled(f"{entry.name}: {entry.message}", reason=str(entry.phase))
+    left_alone = _left_alone(applications, HELD, BLOCKED)
+    if left_alone is not None:
+        return left_alone
     if outcome.unmet:
         return State.retrying(outcome.unmet[0].message, reason=outcome.unmet[0].reason)
     if not applications:
         return State.retrying(
             f"no Application in namespace {watch.namespace} carries the labels of spec.applications and deploys "
-            f"from {watch.spec.repository}",
+            f"from {watch.spec.repository}; correct the labels, or the sources of those that carry them",
             reason=Reason.NO_APPLICATION,
         )
     return _rollout(applications)
+
+
+def _left_alone(applications: Sequence[ApplicationStatus], *phases: str) -> State | None:
+    for entry in applications:
+        if entry.phase in phases:
+            return State.stalled(f"{entry.name}: {entry.message}", reason=entry.phase)
+    return None
 
 
 def _not_written(seen: Seen, problem: BundleWatchError) -> State:
@@ -263,11 +284,13 @@ def _rollout(applications: Sequence[ApplicationStatus]) -> State:
     for entry in applications:
         if entry.phase in _BAD:
             detail = f": {entry.message}" if entry.message else ""
-            return State.unready(f"{entry.name} is {entry.phase} with {entry.target}{detail}", reason=str(entry.phase))
+            back = f"; to go back, set spec.pin to {tag_of(entry.previous)}" if entry.previous else ""
+            message = f"{entry.name} is {entry.phase} with {entry.target}{detail}{back}"
+            return State.unready(message, reason=str(entry.phase))
     moving = [entry for entry in applications if entry.phase in _NOT_YET]
     if moving:
         first = moving[0]
-        others = f" (and {len(moving) - 1} more)" if len(moving) > 1 else ""
+        others = f" (and {len(moving) - 1} other Applications)" if len(moving) > 1 else ""
         origin = f" from {first.current}" if first.current else ""
         detail = f": {first.message}" if first.message else ""
         way = f"runs {first.target}" if first.current == first.target else f"moves{origin} to {first.target}"
@@ -291,6 +314,6 @@ def _nothing_fits(outcome: Outcome) -> str:
     best = next(iter(outcome.rejected.values()), None)
     if best is None:
         return "no tag of the repository may be taken"
-    more = f" (and {len(outcome.rejected) - 1} more were rejected)" if len(outcome.rejected) > 1 else ""
+    more = f" ({len(outcome.rejected) - 1} more rejected)" if len(outcome.rejected) > 1 else ""
     rest = f"; no more than {LOOKS} are looked at: narrow spec.tags to leave out what is no bundle"
     return f"{best.tag} cannot be taken: {best.message}{more}{rest if outcome.exhausted else ''}"

@@ -23,7 +23,7 @@ from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, O
 from bundlewatch.policy.selection import Candidate, Selection
 from bundlewatch.policy.verdict import Reason, Verdict
 from bundlewatch.policy.version import Version, from_tag, parse_loose
-from bundlewatch.rollout.plan import HELD, Action, Choice, Reader, Step, fits, floor_of, plan
+from bundlewatch.rollout.plan import Action, Choice, Reader, Step, fits, floor_of, held, plan
 from bundlewatch.rollout.targets import Target, Unmet, find_targets
 
 LOOKS = 64
@@ -136,19 +136,19 @@ async def reconcile(
     listing = world.bundles.latest(route) if route is not None else None
     if trouble is not None or listing is None or route is None:
         outcome.pending = trouble is None
-        outcome.seen = _observed(targets, watch, now=now)
+        outcome.seen = _observed(targets, watch, read=policy.read, now=now)
         return outcome
     try:
         outcome.selection = policy.select(listing.tags, floor=floor_of(targets, read=policy.read))
         choice = await _inspect_best(outcome, targets, watch=watch, route=route, world=world)
         if choice is None:
-            outcome.seen = _observed(targets, watch, now=now)
+            outcome.seen = _observed(targets, watch, read=policy.read, now=now)
             return outcome
     except ObjectGone:
         raise  # the watch has left its repository meanwhile: whatever this pass found is of no use
     except BundleWatchError as error:
         outcome.problem, outcome.again = error, error.retry
-        outcome.seen = _observed(targets, watch, now=now)
+        outcome.seen = _observed(targets, watch, read=policy.read, now=now)
         return outcome
     steps = await _carry_out(choice, targets, watch=watch, world=world, read=policy.read)
     if len(steps) < len(targets):
@@ -293,19 +293,17 @@ def _assessed(done: _Done, chosen: Chosen | None, *, memory: Memory, now: dateti
     return Seen(done.step, _assess(target, digest, now=now), moved_from, done.problem)
 
 
-def _observed(targets: Sequence[Target], watch: BundleWatch, *, now: datetime) -> tuple[Seen, ...]:
-    """The targets when nothing is decided: what status said we wanted stands, and so does a hold."""
+def _observed(targets: Sequence[Target], watch: BundleWatch, *, read: Reader, now: datetime) -> tuple[Seen, ...]:
+    """The targets when nothing is decided: what status said we wanted stands, and so does a person's later word."""
     memory = Memory.of(watch)
     candidate = watch.status.candidate
     seen = []
     for target in targets:
         live, wanted = target.source.target_revision or "", memory.standing(target)
-        record = memory.record(target)
-        step = Step(target, Action.KEEP, wanted)
+        record = None if memory.resumed else memory.record(target)
+        hold = held(target, record, watch=watch.name, read=read) if record is not None else None
         digest = candidate.digest if candidate is not None and wanted == live else None
-        if record is not None and wanted != live and record.phase == HELD:
-            step, digest = Step(target, Action.HOLD, wanted, record.message or ""), None
-        seen.append(Seen(step, _assess(target, digest, now=now)))
+        seen.append(Seen(hold or Step(target, Action.KEEP, wanted), _assess(target, digest, now=now)))
     return tuple(seen)
 
 

@@ -76,10 +76,10 @@ def next_interval_s(interval_s: float, *, key: str, turn: int) -> float:
 
 
 def backoff_s(failures: int, *, interval_s: float, key: str) -> float:
-    """The pause after the nth failure in a row: 5 s doubling to the larger of interval and 10 min, jittered.
+    """The pause after the nth failure in a row: 5 s doubling to the larger of interval and 2 min, jittered.
 
     Full jitter in the upper half only: never at once, and never all together.
     """
-    ceiling = max(interval_s, 600.0)
+    ceiling = max(interval_s, 120.0)
     whole = min(ceiling, 5.0 * 2.0 ** min(max(failures, 1) - 1, 20))
     return whole * (0.5 + 0.5 * stable_fraction(key, str(failures)))

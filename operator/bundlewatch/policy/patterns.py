@@ -65,6 +65,11 @@ class TagPattern:
             )
         return cls(text, compiled, compiled.groupindex.get(VERSION_GROUP.encode()))
 
+    @property
+    def has_unnamed_groups(self) -> bool:
+        """It has groups, and none is named as the version: a person may have meant one of them."""
+        return self._group is None and self._compiled.groups > 0
+
     def version_text(self, tag: str) -> str | None:
         """The part of the tag that is its version; None: the tag does not match.
 

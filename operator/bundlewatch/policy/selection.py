@@ -194,7 +194,14 @@ class Selection:
         below = f"{len(ranking.eligible)} older than {self._floor}, which runs" if ranking.eligible else ""
         rest = [f"{count} {_COUNTED[reason]}" for reason, count in sorted(ranking.counts.items(), key=_by_count)]
         tags = "the only tag may not" if ranking.total == 1 else f"none of {ranking.total} tags may"
-        return f"{tags} be taken: {', '.join(filter(None, [below, *rest]))}"
+        cure = "to go back to an older one, set spec.pin" if below else "publish one that fits, or correct spec.tags"
+        return f"{tags} be taken: {', '.join(filter(None, [below, *rest]))}; {cure}{self._hint}"
+
+    @property
+    def _hint(self) -> str:
+        if self.policy.pattern is None or not self.policy.pattern.has_unnamed_groups:
+            return ""
+        return "; spec.tags.pattern has no group named version, (?P<version>...), so whole tags are read"
 
     def counts(self, *, chosen: Candidate | None, rejected: Mapping[str, Verdict]) -> Mapping[Reason, int]:
         """How many tags got each verdict; they add up to all tags."""
@@ -282,7 +289,8 @@ class Selection:
                 return f"excluded by {policy.exclude.excluding(tag) if policy.exclude else ''}"
             case Reason.NOT_A_VERSION:
                 text = policy.pattern.version_text(tag) if policy.pattern is not None else tag
-                return f"{text} {why_not(from_tag(text))}" if text else "the pattern catches no version in it"
+                said = f"{text} {why_not(from_tag(text))}" if text else "the pattern catches no version in it"
+                return f"{said}{self._hint}"
             case _:
                 assert version is not None
                 return self._why_not_admitted(version, reason)
@@ -291,7 +299,7 @@ class Selection:
         limits = self.policy.range
         if limits is None:
             wanted = "spec.tags.prereleases: true, or a spec.tags.range that names one such as >=1.0.0-0,"
-            return f"{version} is a prerelease; {wanted} would allow it"
+            return f"{version} is a prerelease; {wanted} would allow it{self._hint}"
         if reason is Reason.OUT_OF_RANGE:
             return f"{version} {limits.place_of(version)} {limits.text}"
         if limits.admits(version, prereleases=True):

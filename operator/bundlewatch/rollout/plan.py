@@ -94,6 +94,15 @@ def runs(target: Target, *, read: Reader) -> Version | None:
     return next((version for tag in tags if (version := read(tag)) is not None), None)
 
 
+def held(target: Target, record: ApplicationStatus, *, watch: str, read: Reader) -> Step | None:
+    """The step that leaves a target alone because somebody else has set it since; None: nobody has."""
+    writer = _overruled_by(target, record, read=read)
+    if writer is None:
+        return None
+    wanted = record.target or ""
+    return Step(target, Action.HOLD, wanted, _held(writer, target, wanted, watch))
+
+
 def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStatus | None, read: Reader) -> Step:
     desired = target_revision(choice.tag, target.kind)
     live = target.source.target_revision or ""
@@ -101,9 +110,9 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
         return Step(target, Action.KEEP, desired)
     # A pin that asks for something else than we had set is a later word than the one that made us hold.
     repinned = choice.pinned and record is not None and desired != record.target
-    if record is not None and not repinned and (writer := _overruled_by(target, record, read=read)) is not None:
+    if record is not None and not repinned and (hold := held(target, record, watch=watch, read=read)) is not None:
         # Before all else that stops a move: a step that wants what is live would make status forget the hold.
-        return Step(target, Action.HOLD, record.target or "", _held(writer, target, record.target or "", watch))
+        return hold
     problem = fits(choice, target)
     if problem is not None:
         return Step(target, Action.REFUSE, live, problem.message)

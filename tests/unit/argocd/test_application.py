@@ -303,3 +303,17 @@ def test_ten_thousand_applications_fit_into_fifty_mebibytes() -> None:
         tracemalloc.stop()
 
     assert (after - before) / len(kept) < 5 * 1024
+
+
+def test_a_failed_sync_names_the_resource_that_failed_it() -> None:
+    resources = [
+        {"kind": "ConfigMap", "name": "shop", "status": "Synced", "message": "configmap/shop created"},
+        {"kind": "Job", "name": "migrate", "hookPhase": "Failed", "message": "Job has reached the backoff limit"},
+        {"kind": "Job", "name": "later", "hookPhase": "Failed", "message": "never mind"},
+    ]
+    state = {"phase": "Failed", "message": "one or more tasks failed", "syncResult": {"resources": resources}}
+
+    found = parse({"metadata": {"name": "shop"}, "spec": {}, "status": {"operationState": state}}).operation_state
+
+    assert found is not None
+    assert found.culprit == "Job migrate: Job has reached the backoff limit"

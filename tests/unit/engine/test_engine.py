@@ -320,7 +320,7 @@ async def test_a_failing_registry_is_asked_ever_less_and_used_again_once_it_answ
         setting.registry.fault, setting.registry.listed = DOWN, []
         await asyncio.sleep(3600)
         assert setting.server.ready() == ("False", "RegistryUnavailable")
-        assert 5 <= setting.listings <= 20
+        assert 5 <= setting.listings <= 60
         assert len(setting.server.told("RegistryUnavailable")) == 1
 
         setting.registry.fault = None
@@ -1040,7 +1040,7 @@ async def test_a_defect_in_a_listing_is_told_retried_ever_later_and_outlived(cap
         assert setting.server.ready() == ("False", "InternalError")
         assert "KeyError" in setting.server.status()["summary"]
         assert "the operator's log" in setting.server.status()["summary"]
-        assert 5 <= setting.listings <= 20
+        assert 5 <= setting.listings <= 60
         assert tracebacks(caplog) == 1
 
         setting.registry.fault = None

@@ -84,7 +84,7 @@ async def test_what_it_came_to_is_told_once(world: Stage, arguments: dict[str, A
     _, later = await passed(world, first, **arguments)
 
     assert [(notice.type, notice.reason) for notice in found] == [expected]
-    assert [notice.message for notice in found] == [first.summary]
+    assert [notice.message for notice in found] == [first.conditions[0].message]
     assert later == []
 
 

@@ -326,18 +326,24 @@ def test_nothing_below_what_runs_is_a_candidate(floor: str | None, candidates: s
             "the pinned tag 2.0.0 is not in the registry; publish it or correct spec.pin",
             id="the pinned one is missing",
         ),
-        pytest.param("main", {}, "the only tag may not be taken: 1 no version", id="a single tag"),
+        pytest.param(
+            "main",
+            {},
+            "the only tag may not be taken: 1 no version; publish one that fits, or correct spec.tags",
+            id="a single tag",
+        ),
         pytest.param(
             "1.0.0 1.1.0",
             {"floor": "1.2.0"},
-            "none of 2 tags may be taken: 2 older than 1.2.0, which runs",
+            "none of 2 tags may be taken: 2 older than 1.2.0, which runs; to go back to an older one, set spec.pin",
             id="all below what runs",
         ),
         pytest.param(
             f"v1.0.0 v1.1.0 v3.0.0 v4.0.0 v5.0.0 1.0.0 v2.0.0 vmain v9.0.0-rc {SIGNATURE} cleanup",
             {"pattern": V, "range": "<=3", "exclude": ["v2.*"], "floor": "9.0.0"},
             "none of 11 tags may be taken: 3 older than 9.0.0, which runs, 2 of werf's or cosign's own, "
-            "2 out of range, 1 excluded, 1 no version, 1 not matching the pattern, 1 a prerelease",
+            "2 out of range, 1 excluded, 1 no version, 1 not matching the pattern, 1 a prerelease; "
+            "to go back to an older one, set spec.pin",
             id="something of everything, the most first",
         ),
     ],
@@ -511,3 +517,12 @@ def test_there_is_a_problem_exactly_where_there_is_no_candidate(
     found = select(tags, policy=wanted, floor=floor)
 
     assert (found.problem is None) == any(True for _ in found.ranked)
+
+
+def test_a_pattern_whose_group_lacks_the_name_is_hinted_at_where_nothing_fits() -> None:
+    hint = "spec.tags.pattern has no group named version, (?P<version>...), so whole tags are read"
+    found = selection("v1.0.3-prod", pattern="^v(.+)-prod$")
+
+    assert found.problem is not None
+    assert found.problem.endswith(hint)
+    assert found.verdict_of("v1.0.3-prod", chosen=None, rejected={}).message.endswith(hint)
