@@ -11,67 +11,33 @@ new or edited BundleWatch makes do with the listing there is.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
 
 from bundlewatch.api.v1alpha1 import BundleWatch, Status
 from bundlewatch.argocd.application import Application, relevant_change
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES
 from bundlewatch.cluster.watch import Event, Gone, Relisted, Seen
+from bundlewatch.engine.census import Census
 from bundlewatch.engine.defects import Defects
 from bundlewatch.engine.lanes import Lanes
 from bundlewatch.engine.listing import Listing, Listings, Route
 from bundlewatch.engine.passes import Next, Passes
+from bundlewatch.engine.polling import Polled, pause_s
 from bundlewatch.engine.ports import Cluster
 from bundlewatch.engine.schedule import Schedule, backoff_s, next_interval_s, stable_fraction
 from bundlewatch.engine.table import Name, Table, Unreadable
-from bundlewatch.errors import (
-    AccessDenied,
-    BundleWatchError,
-    InternalError,
-    InvalidSecret,
-    Mistake,
-    NotTrusted,
-    ObjectGone,
-    RateLimited,
-    SecretNotFound,
-)
+from bundlewatch.errors import BundleWatchError
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 _POLLS_PER_HOST = 8
 _PASSES_PER_HOST = 16
-_SWEEP_S = 600.0  # how often objects are looked for that were deleted unseen
-_SWEEP_SOON_S = 2.0
 _STARTS_PER_S = 200.0  # how fast the first listings are begun after a start
 _PATIENCE_S = 2.0  # how long a first listing may take before status says that it is under way
 _HEARTBEAT_S = 5.0
 _STUCK_S = 60.0
 _FRESH = 0.9  # of an interval: younger, a listing is not made again; the jitter of due times is less than the rest
 _EDITS_S = 10.0  # how often edits, be they hundreds, have a registry in trouble tried again
-_DEAF_S = 10.0  # how long the watch may take to tell of an object that is there
-_RESTART_S = 60.0  # how long a watch that was started over has for it, the first time
-
-
-@dataclass(slots=True)
-class _Polled:
-    """A route that is polled: who uses it and how its last listing ended."""
-
-    users: set[Name] = field(default_factory=set)
-    turn: int = 0
-    failures: int = 0
-    trouble: BundleWatchError | None = None
-    wanted_since: float = 0.0
-    """A listing from before this moment will not do: somebody asked then, or one failed then."""
-
-    asked_at: float = 0.0
-    """When somebody last asked for a listing."""
-
-    answered_at: float = -1.0
-    """When the last listing that has ended, well or not, began."""
 
 
 class Engine:
@@ -89,27 +55,25 @@ class Engine:
         restart_watch: Callable[[], None] = lambda: None,
     ) -> None:
         """`restart_watch`: has the watch of the cluster start over, because it does not tell of what is there."""
-        self._cluster = cluster
         self._listings = listings
         self._table = table
         self._work = passes
         self._namespaces = namespaces
         self._clock = clock
-        self._restart_watch = restart_watch
         self._routes: dict[Name, Route] = {}
-        self._polled: dict[Route, _Polled] = {}
+        self._polled: dict[Route, Polled] = {}
         self._failures: dict[Name, int] = {}
-        self._parting: set[str] = set()
-        self._untold: dict[str, float] = {}
-        """Uids of objects that are there and that the watch has not told of, and since when we know."""
-
-        self._deaf_to: frozenset[str] = frozenset()
-        self._restarts = 0
-        self._restart_at = 0.0
         self._defects = Defects()
+        self._census = Census(
+            cluster=cluster,
+            table=table,
+            namespaces=namespaces,
+            clock=clock,
+            defects=self._defects,
+            restart_watch=restart_watch,
+        )
         self._due: Schedule[Route] = Schedule()
         self._later: Schedule[Name] = Schedule()
-        self._sweep_at = clock() + _SWEEP_S
         self._wake = asyncio.Event()
         self._synced = False
         self._beat = clock()
@@ -126,14 +90,18 @@ class Engine:
         """None, or what is wrong: not everything in the cluster has been seen yet, or the watch has gone deaf."""
         if not self._synced:
             return "still reading the BundleWatches and Applications of the cluster"
-        if not self._deaf_to:
-            return None
-        untold = self._not_told_of(self._deaf_to)
-        return f"the watch of the cluster does not tell of all there is ({len(untold)} missing)" if untold else None
+        return self._census.deafness()
 
     async def run(self) -> None:
         """See everything, then work until cancelled. Work under way is ended by `close`."""
-        await self._see_everything()
+        await self._census.everything_told(beat=self._live)
+        self._synced = True
+        logger.info(
+            "ready: every BundleWatch (%d) and Application (%d) was seen, in %s",
+            len(self._table.watches),
+            len(self._table.applications),
+            f"namespaces {', '.join(self._namespaces)}" if self._namespaces else "the whole cluster",
+        )
         self._admit_all()
         while True:
             now = self._beat = self._clock()
@@ -141,10 +109,10 @@ class Engine:
                 self._polls.submit(route, lane=route.lane)
             for name in self._later.pop_due(now=now):
                 self._mark(name)
-            if now >= self._sweep_at:
-                self._sweep_at = now + _SWEEP_S
+            if now >= self._census.due_at:
+                self._census.taken_up()
                 self._sweeps.submit("sweep", lane="")  # beside us: a slow API server holds up no listing
-            await self._sleep_until(self._due.next_due(), self._later.next_due(), self._sweep_at)
+            await self._sleep_until(self._due.next_due(), self._later.next_due(), self._census.due_at)
 
     async def close(self, *, grace_s: float) -> None:
         """End all work: listings at once, passes after they had `grace_s` to finish what they began to write."""
@@ -201,7 +169,7 @@ class Engine:
             self._sweep_soon()  # a list while we know objects: what was deleted meanwhile was not told
         if watch.deleting:
             # Somebody's finalizer may keep it for long: it is seen, and no longer served.
-            self._parting.add(watch.uid)
+            self._census.parting(watch.uid)
             self._watch_gone(name, uid=watch.uid)
         elif not same or known is None or known.generation != watch.generation:
             self._admit(watch, before=known)
@@ -282,7 +250,7 @@ class Engine:
         if not self._synced:
             return
         polled = self._polled[route]
-        polled.wanted_since = polled.asked_at = self._clock()
+        polled.ask(now=self._clock())
         self._due.set_earlier(route, at)
         self._wake.set()
 
@@ -293,7 +261,7 @@ class Engine:
             self._leave(name)
         if route is not None:
             self._routes[name] = route
-            self._polled.setdefault(route, _Polled()).users.add(name)
+            self._polled.setdefault(route, Polled()).users.add(name)
         return route
 
     def _leave(self, name: Name) -> None:
@@ -326,16 +294,10 @@ class Engine:
             trouble = error
         except Exception as error:  # noqa: BLE001 - any may be; none may end the polling of a repository
             trouble = self._defects.tell(error, work=f"listing {route}")
-        if trouble is not None:
-            polled.failures += 1
-            polled.wanted_since = max(polled.wanted_since, began)
-            if _is_news(trouble, known=polled.trouble):
-                polled.trouble = trouble
-                logger.warning("%s", trouble, extra={"repository": str(route), "reason": trouble.reason})
-        else:
-            polled.failures, polled.trouble = 0, None
-            polled.turn += 1
-        polled.answered_at = began
+        if trouble is None:
+            polled.succeeded(began=began)
+        elif polled.failed(trouble, began=began):
+            logger.warning("%s", trouble, extra={"repository": str(route), "reason": trouble.reason})
         if self._polled.get(route) is not polled:
             if route not in self._polled:
                 self._listings.forget(route)  # the last user left while its Secret was being read
@@ -344,7 +306,7 @@ class Engine:
             due = self._due_after(listing, route)
         else:
             assert trouble is not None
-            due = self._clock() + _pause_s(trouble, failures=polled.failures, interval_s=interval_s, key=str(route))
+            due = self._clock() + pause_s(trouble, failures=polled.failures, interval_s=interval_s, key=str(route))
         self._due.set_earlier(route, due)
         self._wake.set()
         for name in polled.users:
@@ -407,101 +369,23 @@ class Engine:
         watches = (self._table.watches.get(name) for name in self._polled[route].users)
         return min((watch.spec.interval_s for watch in watches if isinstance(watch, BundleWatch)), default=60.0)
 
-    async def _see_everything(self) -> None:
-        """Wait until the watch has told of every object there is."""
-        missing: frozenset[str] = frozenset({""})
-        relist_at = 0.0
-        told = ""
-        while missing:
-            self._beat = self._clock()
-            try:
-                if self._clock() >= relist_at:
-                    missing = await self._beating(self._uids())
-                    relist_at, told = self._clock() + _SWEEP_SOON_S, ""
-            except ObjectGone:
-                await asyncio.sleep(1)  # not served yet; whoever starts the watch waits for that and says so
-                continue
-            except Exception as error:  # noqa: BLE001 - a defect here is no reason to end either
-                if not isinstance(error, BundleWatchError):
-                    self._defects.tell(error, work="reading what there is in the cluster")
-                elif str(error) != told:
-                    told = str(error)
-                    logger.warning("%s", error)
-                await asyncio.sleep(1)
-                continue
-            missing = self._not_told_of(missing)
-            await asyncio.sleep(0.05 if missing else 0)
-        self._synced = True
-        logger.info(
-            "ready: every BundleWatch (%d) and Application (%d) was seen, in %s",
-            len(self._table.watches),
-            len(self._table.applications),
-            f"namespaces {', '.join(self._namespaces)}" if self._namespaces else "the whole cluster",
-        )
+    def _live(self) -> None:
+        self._beat = self._clock()
 
-    async def _beating(self, work: Coroutine[None, None, T]) -> T:
-        """Wait for what may take longer than we may be silent."""
-        task = asyncio.create_task(work)
-        try:
-            while not task.done():
-                self._beat = self._clock()
-                await asyncio.wait({task}, timeout=_HEARTBEAT_S)
-            return task.result()
-        finally:
-            task.cancel()
-
-    def _sweep_soon(self, *, within_s: float = _SWEEP_SOON_S) -> None:
-        self._sweep_at = min(self._sweep_at, self._clock() + within_s)
+    def _sweep_soon(self) -> None:
+        self._census.soon()
         self._wake.set()
 
     async def _sweep(self, _: str) -> None:
-        """Compare with what is there: a watch tells of no deletion that fell into a gap, and of nothing when deaf."""
-        known = self._table.uids()  # before listing: what appears meanwhile is not in this set
-        try:
-            listed = await self._uids()
-        except Exception as error:  # noqa: BLE001 - any may be; none may end the sweeping
-            if isinstance(error, BundleWatchError):
-                logger.warning("cannot look for objects deleted unseen, trying again: %s", error)
-            else:
-                self._defects.tell(error, work="looking for objects deleted unseen")
-            self._sweep_soon(within_s=10 * _SWEEP_SOON_S)
-            return
-        self._parting &= listed
-        ghosts = known - listed
+        """Let go of what was deleted in a gap of the watch."""
+        ghosts = await self._census.ghosts()
         for name, watch in tuple(self._table.watches.items()):
             if watch.uid in ghosts:
                 self._watch_gone(name, uid=watch.uid)
         for name, application in tuple(self._table.applications.items()):
             if application.uid in ghosts:
                 self.application_gone(name, uid=application.uid)
-
-        self._listen(self._not_told_of(listed))
-
-    def _listen(self, untold: frozenset[str]) -> None:
-        """What the watch has not told of it may be about to; after a while it is deaf, and has to start over."""
-        now = self._clock()
-        self._untold = {uid: self._untold.get(uid, now) for uid in untold}
-        self._deaf_to = frozenset(uid for uid, since in self._untold.items() if now - since >= _DEAF_S)
-        if not untold:
-            self._restarts = 0
-            return
-        self._sweep_soon(within_s=_RESTART_S if self._deaf_to else _DEAF_S)
-        if self._deaf_to and now >= self._restart_at:
-            self._restart_at = now + min(_RESTART_S * 2.0 ** min(self._restarts, 10), _SWEEP_S)
-            self._restarts += 1
-            logger.warning(
-                "the watch of the cluster does not tell of all there is (%d missing): it is started over",
-                len(self._deaf_to),
-            )
-            self._restart_watch()
-
-    def _not_told_of(self, uids: frozenset[str]) -> frozenset[str]:
-        return uids - self._table.uids() - self._parting
-
-    async def _uids(self) -> frozenset[str]:
-        """The uids of everything there is."""
-        kinds = [await self._cluster.uids(which, namespaces=self._namespaces) for which in _WATCHED]
-        return frozenset().union(*kinds)
+        self._wake.set()
 
     async def _sleep_until(self, *times: float | None) -> None:
         now = self._clock()
@@ -512,30 +396,3 @@ class Engine:
                 await self._wake.wait()
         except TimeoutError:
             return
-
-
-_WATCHED = (BUNDLE_WATCHES, APPLICATIONS)
-
-
-def _is_news(trouble: BundleWatchError, *, known: BundleWatchError | None) -> bool:
-    """Whether a failed listing is worth a line of log and a write of status: once a change, not once a try.
-
-    The same kind of fault in other words is none; of a mistake, and of a defect, the words are what matters.
-    """
-    if type(trouble) is not type(known):
-        return True
-    return isinstance(trouble, Mistake | InternalError) and str(trouble) != str(known)
-
-
-def _pause_s(error: BundleWatchError, *, failures: int, interval_s: float, key: str) -> float:
-    """How long to wait after a failed listing.
-
-    Where a changed Secret is the cure it is read again soon; that sends no credential that was refused.
-    """
-    if isinstance(error, RateLimited) and error.retry_after_s is not None:
-        return max(error.retry_after_s, backoff_s(failures, interval_s=interval_s, key=key))
-    if isinstance(error, AccessDenied | InvalidSecret | NotTrusted | SecretNotFound):
-        return min(interval_s, 30.0)
-    if isinstance(error, Mistake):
-        return interval_s
-    return backoff_s(failures, interval_s=interval_s, key=key)
