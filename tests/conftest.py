@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +25,14 @@ if TYPE_CHECKING:  # unit tests alone need not pay for these imports
 
 ROOT = Path(__file__).parents[1]
 DEFINITIONS = (*sorted((ROOT / "crds").glob("*.yaml")), ROOT / "tests/kit/argocd_crds.yaml")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests' files go with the run; left to itself pytest keeps those of the last three in /tmp."""
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = tempfile.mkdtemp(prefix="bundlewatch-pytest-")
+        config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
