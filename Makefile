@@ -23,10 +23,10 @@ help: ## This list
 demo: venv bed ## Watch it work: a chart is published, an Application moves, and the status says why
 	@$(KIT) -m kit.demo
 
-# Two at a time, since they mostly wait, each with servers of its own; who has nothing left takes from the other.
+# Two at a time, since they mostly wait; a file's tests stay together, with servers of their own.
 test: PYTEST := $(BIN)/coverage run -m pytest
 test: erase check bed ## Everything the README promises, against real servers; includes check
-	$(PYTEST) --numprocesses=2 --dist=worksteal tests/cluster tests/registry
+	$(PYTEST) --numprocesses=2 --dist=loadfile tests/cluster tests/registry
 	@$(BIN)/coverage combine --quiet
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of lines and branches"
 
