@@ -35,6 +35,7 @@ def test_a_new_bundle_reaches_the_application_and_everything_says_so(scene: Scen
     assert status["history"][0]["tag"] == "1.0.1"
     assert "1.0.1" in status["summary"]
     scene.until(lambda: {event["reason"] for event in scene.events()} >= {"Moved"})
+    scene.until(lambda: scene.events(kind="Application"))  # it is told second
     (told,) = scene.events(kind="Application")
     assert told["reason"] == "TargetRevisionChanged"
     assert "from 1.0.0 to 1.0.1" in told["message"]
