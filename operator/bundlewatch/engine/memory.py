@@ -15,7 +15,7 @@ from bundlewatch.rollout.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One status, by target. Build it once a pass."""
+    """One status, by target. Making one reads all of its records: once a pass, and once for what is then said."""
 
     _records: Records
     resumed: bool

@@ -132,28 +132,28 @@ async def reconcile(
     if watch.spec.suspend:
         return Outcome(suspended=True)
     outcome = Outcome(policy=policy, problem=trouble)
+    memory = Memory.of(watch)
     targets, outcome.unmet = _targets(watch, world)
     listing = world.bundles.latest(route) if route is not None else None
     if trouble is not None or listing is None or route is None:
         outcome.pending = trouble is None
-        outcome.seen = _observed(targets, watch, read=policy.read, now=now)
+        outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
         return outcome
     try:
         outcome.selection = policy.select(listing.tags, floor=floor_of(targets, read=policy.read))
         choice = await _inspect_best(outcome, targets, watch=watch, route=route, world=world)
         if choice is None:
-            outcome.seen = _observed(targets, watch, read=policy.read, now=now)
+            outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
             return outcome
     except ObjectGone:
         raise  # the watch has left its repository meanwhile: whatever this pass found is of no use
     except BundleWatchError as error:
         outcome.problem, outcome.again = error, error.retry
-        outcome.seen = _observed(targets, watch, read=policy.read, now=now)
+        outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
         return outcome
-    steps = await _carry_out(choice, targets, watch=watch, world=world, read=policy.read)
+    steps = await _carry_out(choice, targets, watch=watch, memory=memory, world=world, read=policy.read)
     if len(steps) < len(targets):
         _, outcome.unmet = _targets(watch, world)
-    memory = Memory.of(watch)
     outcome.seen = tuple(_assessed(step, outcome.chosen, memory=memory, now=now) for step in steps)
     outcome.again = any(seen.problem is not None for seen in outcome.seen)
     return outcome
@@ -209,14 +209,13 @@ class _Done:
 
 
 async def _carry_out(
-    choice: Choice, targets: Sequence[Target], *, watch: BundleWatch, world: World, read: Reader
+    choice: Choice, targets: Sequence[Target], *, watch: BundleWatch, memory: Memory, world: World, read: Reader
 ) -> list[_Done]:
     """What became of each target; one that is not ours to move any more is left out.
 
     A write that fails takes nothing from those before it, and nothing from those after it unless the API server
     does not answer at all: then the others need not wait for its deadline one by one.
     """
-    memory = Memory.of(watch)
 
     def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
         records = memory.records(anew)
@@ -293,9 +292,10 @@ def _assessed(done: _Done, chosen: Chosen | None, *, memory: Memory, now: dateti
     return Seen(done.step, _assess(target, digest, now=now), moved_from, done.problem)
 
 
-def _observed(targets: Sequence[Target], watch: BundleWatch, *, read: Reader, now: datetime) -> tuple[Seen, ...]:
+def _observed(
+    targets: Sequence[Target], watch: BundleWatch, *, memory: Memory, read: Reader, now: datetime
+) -> tuple[Seen, ...]:
     """The targets when nothing is decided: what status said we wanted stands, and so does a person's later word."""
-    memory = Memory.of(watch)
     candidate = watch.status.candidate
     seen = []
     for target in targets:
