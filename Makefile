@@ -26,7 +26,7 @@ demo: venv bed ## Watch it work: a chart is published, an Application moves, and
 # Two at a time, since they mostly wait; a file's tests stay together, with servers of their own.
 test: PYTEST := $(BIN)/coverage run -m pytest
 test: erase check bed ## Everything the README promises, against real servers; includes check
-	$(PYTEST) --numprocesses=2 --dist=loadfile tests/cluster tests/registry
+	$(PYTEST) --numprocesses=2 --dist=loadfile tests/cluster tests/registry tests/oracle
 	@$(BIN)/coverage combine --quiet
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of lines and branches"
 

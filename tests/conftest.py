@@ -1,4 +1,4 @@
-"""What every test may ask for: the real cluster, the real registry, the real operator.
+"""What every test may ask for: the real cluster, the real registry, the real operator, the library's own answers.
 
 A test that asks for none of them runs without any. Where the parts are missing they are built before the
 first test, outside any test's timeout.
@@ -20,6 +20,7 @@ import pytest
 
 if TYPE_CHECKING:  # unit tests alone need not pay for these imports
     from kit.cluster import Cluster
+    from kit.masterminds import Masterminds
     from kit.operator import OperatorProcess
     from kit.registry import Registry
 
@@ -38,14 +39,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The fixtures a test uses are its markers."""
     for item in items:
-        for part in {"cluster", "registry"} & set(getattr(item, "fixturenames", ())):
+        for part in {"cluster", "registry", "oracle"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(part)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
-    if not any(item.get_closest_marker(part) for item in session.items for part in ("cluster", "registry")):
+    marked = {marker.name for item in session.items for marker in item.iter_markers()}
+    servers = not marked.isdisjoint({"cluster", "registry"})
+    if not servers and "oracle" not in marked:
         return
     from kit import bed  # noqa: PLC0415 - only where it is needed
 
@@ -53,7 +56,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     assert capture is not None
     with capture.global_and_fixture_disabled():  # the progress of a build is for now, not for a report
         try:
-            bed.find()
+            if servers:
+                bed.find()
+            else:
+                bed.find_oracle()
         except bed.BedError as error:
             pytest.exit(f"the test bed: {error}", returncode=1)
 
@@ -80,6 +86,15 @@ def registry() -> Iterator[Registry]:
     from kit.registry import Registry  # noqa: PLC0415 - only where it is needed
 
     with Registry.start() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Iterator[Masterminds]:
+    """The Go library with which Helm reads versions and ranges."""
+    from kit.masterminds import Masterminds  # noqa: PLC0415 - only where it is needed
+
+    with Masterminds() as started:
         yield started
 
 

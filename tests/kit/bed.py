@@ -1,9 +1,11 @@
-"""The real parts tests run against: kube-apiserver, etcd, kubectl, the distribution registry and helm.
+"""The real parts tests run against: kube-apiserver, etcd, kubectl, the distribution registry, helm; and an oracle,
+which says what the Go library that Helm reads versions and ranges with makes of one (`tests/bed/oracle/`).
 
 Looked for in this order: `KUBEBUILDER_ASSETS` (etcd, kube-apiserver and, where it is there, kubectl, as
 `setup-envtest use -p path` prints it); the cache `$XDG_CACHE_HOME/bundlewatch/bed/<hash>` (default
 `~/.cache`); else they are built from source into that cache, once for each content of the Go module
-`tests/bed/` that pins them. `python -m kit.bed` does so and prints the cache's directory.
+`tests/bed/` that pins them. `python -m kit.bed` does so and prints the cache's directory. The oracle is a program
+of ours: a changed one is built again, under a name of its own beside the servers, and they stay.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 from kit.room import ProcessError, Room
 
 MODULE = Path(__file__).parents[1] / "bed"
+ORACLE = MODULE / "oracle"
 PROGRESS_EVERY_S = 15.0
 BUILD_TIMEOUT_S = 2 * 3600.0
 USUAL_PLACE_OF_GO = "/usr/local/go/bin"  # where its own installer puts it, on nobody's PATH in a CI shell
@@ -37,6 +40,7 @@ PACKAGES = {
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
     "registry": "github.com/distribution/distribution/v3/cmd/registry",
     "helm": "helm.sh/helm/v4/cmd/helm",
+    "oracle": "./oracle",
 }
 ASSETS = {"kube-apiserver": "kube-apiserver", "server": "etcd", "kubectl": "kubectl"}
 
@@ -56,27 +60,26 @@ class Bed:
     kubectl: Path
     registry: Path
     helm: Path
+    oracle: Path
 
 
 def find(*, say: Say | None = None) -> Bed:
     """The parts, built if need be; `say` gets progress lines (default: standard error)."""
-    say = say or _say_on_standard_error
-    binaries = _assets(os.environ)
-    missing = [name for name in PACKAGES if name not in binaries]
-    directory = cache_directory()
-    if any(not (directory / name).exists() for name in missing):
-        with _locked(directory.parent, say=say):
-            lacking = [name for name in missing if not (directory / name).exists()]
-            if lacking:
-                _build(lacking, directory, say=say)
-    binaries |= {name: directory / name for name in missing}
+    assets = _assets(os.environ)
+    binaries = assets | _built([name for name in PACKAGES if name not in assets], say=say)
     return Bed(
         kube_apiserver=binaries["kube-apiserver"],
         etcd=binaries["server"],
         kubectl=binaries["kubectl"],
         registry=binaries["registry"],
         helm=binaries["helm"],
+        oracle=binaries["oracle"],
     )
+
+
+def find_oracle(*, say: Say | None = None) -> Path:
+    """The oracle alone, built if need be: in seconds, where the servers take minutes."""
+    return _built(["oracle"], say=say)["oracle"]
 
 
 def cache_directory() -> Path:
@@ -85,6 +88,13 @@ def cache_directory() -> Path:
     recipe = " ".join(_build_flags()) + platform.machine()
     content = (MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes() + recipe.encode()
     return root / "bundlewatch" / "bed" / hashlib.sha256(content).hexdigest()[:16]
+
+
+def _place(name: str) -> Path:
+    if name != "oracle":
+        return cache_directory() / name
+    source = b"".join(path.read_bytes() for path in sorted(ORACLE.glob("*.go")))
+    return cache_directory() / f"oracle-{hashlib.sha256(source).hexdigest()[:16]}"
 
 
 def _assets(environment: Mapping[str, str]) -> dict[str, Path]:
@@ -113,11 +123,24 @@ def _build_flags() -> list[str]:
     return ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", f"-s -w {settings}"]
 
 
-def _build(names: list[str], directory: Path, *, say: Say) -> None:
+def _built(names: list[str], *, say: Say | None) -> dict[str, Path]:
+    say = say or _say_on_standard_error
+    places = {name: _place(name) for name in names}
+    if not all(place.exists() for place in places.values()):
+        with _locked(cache_directory().parent, say=say):
+            lacking = {name: place for name, place in places.items() if not place.exists()}
+            if lacking:
+                _build(lacking, say=say)
+    return places
+
+
+def _build(places: Mapping[str, Path], *, say: Say) -> None:
     go = _go()
-    packages = [PACKAGES[name] for name in names]
-    listed = ", ".join(ASSETS.get(name, name) for name in names)
-    say(f"building {listed} from source with {go}: once, about 10 minutes on 2 cores, kept in {directory}")
+    directory = cache_directory()
+    packages = [PACKAGES[name] for name in places]
+    listed = ", ".join(ASSETS.get(name, name) for name in places)
+    duration = "a few seconds" if list(places) == ["oracle"] else "about 10 minutes on 2 cores"
+    say(f"building {listed} from source with {go}: once, {duration}, kept in {directory}")
     environment = {"CGO_ENABLED": "0", "GOWORK": "off", "GOOS": "", "GOARCH": ""}
     started = time.monotonic()
     next_line_s = PROGRESS_EVERY_S
@@ -148,8 +171,8 @@ def _build(names: list[str], directory: Path, *, say: Say) -> None:
         target.mkdir()
         run("build", [go, "build", "-v", *_build_flags(), "-o", f"{target}/", *packages], compiled)
         directory.mkdir(exist_ok=True)
-        for name in names:
-            (target / name).rename(directory / name)
+        for name, place in places.items():
+            (target / name).rename(place)
     say(f"{_clock(time.monotonic() - started)}  built")
 
 

@@ -1,5 +1,7 @@
-"""The servers are found, or built once, or it is said what to do."""
+"""The parts are found, or built once, or it is said what to do."""
 
+import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,8 +61,8 @@ def test_missing_servers_are_built_and_announced(calls: Path) -> None:
 
     found = bed.find(say=said.append)
 
-    assert all(path.is_file() for path in (found.kube_apiserver, found.etcd, found.kubectl, found.registry, found.helm))
-    assert said[0].startswith("building kube-apiserver, etcd, kubectl, registry, helm from source")
+    assert all(getattr(found, part.name).is_file() for part in dataclasses.fields(found))
+    assert said[0].startswith("building kube-apiserver, etcd, kubectl, registry, helm, oracle from source")
     assert "once, about 10 minutes" in said[0]
 
 
@@ -98,7 +100,36 @@ def test_the_assets_of_envtest_are_taken_and_only_the_rest_is_built(
 
     assert (found.etcd, found.kube_apiserver) == (assets / "etcd", assets / "kube-apiserver")
     built = {path.name for path in bed.cache_directory().iterdir()}
-    assert built == {"kubectl", "registry", "helm"}
+    assert built == {"kubectl", "registry", "helm", found.oracle.name}
+
+
+def test_a_changed_oracle_is_built_again_and_the_servers_are_not(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_go(calls)
+    before = bed.find(say=lambda _: None)
+    changed = tmp_path / "oracle"
+    shutil.copytree(bed.ORACLE, changed)
+    with (changed / "main.go").open("a") as source:
+        source.write("// changed\n")
+    monkeypatch.setattr(bed, "ORACLE", changed)
+    said: list[str] = []
+
+    after = bed.find(say=said.append)
+
+    assert after == dataclasses.replace(before, oracle=after.oracle)
+    assert after.oracle != before.oracle
+    assert [path.is_file() for path in (before.oracle, after.oracle)] == [True, True]
+    assert said[0].startswith("building oracle from source")
+    assert "once, a few seconds" in said[0]
+
+
+def test_the_oracle_alone_needs_no_servers(calls: Path) -> None:
+    put_go(calls)
+
+    oracle = bed.find_oracle(say=lambda _: None)
+
+    assert list(bed.cache_directory().iterdir()) == [oracle]
 
 
 def test_assets_without_an_api_server_are_refused_with_the_cure(
