@@ -11,13 +11,11 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any
 
 from bundlewatch import __version__
-from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.application import parse as parse_application
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, KubernetesClient
@@ -28,8 +26,7 @@ from bundlewatch.engine.listing import Listings
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
-from bundlewatch.engine.table import Name, Table, Unreadable
-from bundlewatch.errors import InvalidSpec
+from bundlewatch.engine.table import Name, Table, read_watch
 from bundlewatch.observe import probes
 from bundlewatch.registry.client import HostLimits, ListingLimits, RegistryClient, Timeouts
 from bundlewatch.settings import Settings
@@ -137,14 +134,6 @@ def build_engine(
         restart_watch=restart_watch,
     )
     return engine
-
-
-def read_watch(body: Mapping[str, Any]) -> BundleWatch | Unreadable:
-    """A BundleWatch, or what can still be said of one that is wrong."""
-    try:
-        return BundleWatch.parse(body)
-    except InvalidSpec as error:
-        return Unreadable.of_body(body, error=error)
 
 
 def _stop_or_leave(stop: asyncio.Event, number: int, within_s: float) -> None:

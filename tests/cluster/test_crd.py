@@ -118,7 +118,7 @@ def test_what_is_past_its_bound_is_refused_with_the_bound(
     ("spec", "field"),
     [
         ({"schedule": "daily"}, "spec.schedule"),
-        ({"tags": {"order": "semver"}}, "spec.tags.order"),
+        ({"tags": {"signed": True}}, "spec.tags.signed"),
         ({"access": {"provider": "aws"}}, "spec.access.provider"),
         ({"applications": [{"name": "shop", "namespace": "argocd"}]}, "spec.applications[0].namespace"),
         (
@@ -219,7 +219,8 @@ def test_defaults_are_visible_in_the_live_object(cluster: Cluster, namespace: st
         "interval": "1m",
         "suspend": False,
         "access": {"insecure": False},
-        "tags": {"prereleases": False},
+        "tags": {"order": "semver", "direction": "Ascending", "prereleases": False},
+        "rollout": {"allowDowngrade": False},
     }
 
 

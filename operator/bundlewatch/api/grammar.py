@@ -98,12 +98,16 @@ INTERVAL: Final = TextRule(
 )
 
 
+def _is_duration(text: str) -> bool:
+    return INTERVAL.broken_by(text) is None
+
+
 def _at_least_10s(text: str) -> bool:
-    return duration.seconds(text) >= 10
+    return not _is_duration(text) or duration.seconds(text) >= 10
 
 
 def _at_most_24h(text: str) -> bool:
-    return duration.seconds(text) <= 24 * 3600
+    return not _is_duration(text) or duration.seconds(text) <= 24 * 3600
 
 
 _IS_DURATION = f"self.matches({literal(duration.GRAMMAR)})"

@@ -5,8 +5,8 @@ what the API server enforces, and no field exists that does nothing. What only t
 compilers of patterns and ranges can judge is not judged here but reported in status.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic.dataclasses import dataclass
@@ -80,13 +80,13 @@ class SecretReference:
     """Name of the Secret."""
 
 
-_TRUST_OR_PLAIN: Final["rules.Rule[Access]"] = rules.Rule(
+_TRUST_OR_PLAIN: Final["rules.Rule[rules.Fields]"] = rules.Rule(
     condition="!(has(self.caSecretRef) && has(self.insecure) && self.insecure)",
     message=(
         "has both caSecretRef and insecure: true, but plain HTTP has no certificate to check: "
         "remove insecure for HTTPS, or caSecretRef for plain HTTP"
     ),
-    holds=lambda access: not (access.ca_secret_ref and access.insecure),
+    holds=lambda access: not ("caSecretRef" in access and access.get("insecure")),
 )
 
 
@@ -119,15 +119,51 @@ class Access:
         return _TRUST_OR_PLAIN.check(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=config())
+_VERSIONED: Final = ("semver", "calver")
+# The API server tries the rules on the default of `tags` before the fields in it have theirs.
+_IS_VERSIONED: Final = "!has(self.order) || self.order in ['semver', 'calver']"
+
+
+def _is_versioned(tags: rules.Fields) -> bool:
+    return tags.get("order", "semver") in _VERSIONED
+
+
+_SEMVER_ASCENDS: Final["rules.Rule[rules.Fields]"] = rules.Rule(
+    condition="has(self.order) && self.order != 'semver' || !has(self.direction) || self.direction != 'Descending'",
+    message=(
+        "has direction: Descending with order: semver, but the newer of two versions is the higher one: remove "
+        "direction; to stay low, use range"
+    ),
+    holds=lambda tags: tags.get("order", "semver") != "semver" or tags.get("direction") != "Descending",
+)
+
+_RANGE_OF_VERSIONS: Final["rules.Rule[rules.Fields]"] = rules.Rule(
+    condition=f"{_IS_VERSIONED} || !has(self.range) || self.range == ''",
+    message="has a range, which only order: semver and calver know: remove range, or leave tags out by exclude",
+    holds=lambda tags: _is_versioned(tags) or not tags.get("range"),
+)
+
+_PRERELEASES_OF_VERSIONS: Final["rules.Rule[rules.Fields]"] = rules.Rule(
+    condition=f"{_IS_VERSIONED} || !has(self.prereleases) || !self.prereleases",
+    message="has prereleases: true, which only order: semver and calver know: remove prereleases",
+    holds=lambda tags: _is_versioned(tags) or not tags.get("prereleases"),
+)
+
+
+@dataclass(
+    frozen=True,
+    slots=True,
+    kw_only=True,
+    config=config(rules.schema(_SEMVER_ASCENDS, _RANGE_OF_VERSIONS, _PRERELEASES_OF_VERSIONS)),
+)
 class Tags:
-    """Which tags of the repository may be taken; the highest version of them is."""
+    """Which tags of the repository may be taken; the newest of them is."""
 
     pattern: Annotated[_Expression | None, _EmptyIsAbsent] = None
     """
     RE2 expression that a tag has to match; anchor it with ^ and $. If it has a group named `version`,
-    only that part of the tag is read as the version, else the whole tag. Left out or empty: every tag
-    that is a version. Example: '^v(?P<version>.+)$'
+    only that part of the tag is read and compared, else the whole tag. Left out or empty: every tag
+    that reads in this order. Example: '^v(?P<version>.+)$'
     """
 
     exclude: Annotated[tuple[_Glob, ...], Field(max_length=64)] = ()
@@ -136,17 +172,37 @@ class Tags:
     one of these. Left out: none. Example: ['1.0.13', '*-debug']
     """
 
+    order: Literal["semver", "calver", "numerical", "alphabetical"] = "semver"
+    """
+    How tags are read and compared. semver: versions, as Helm reads them; calver: versions that begin with a
+    date, such as 2024.01.15, 24.04 or 20240115; numerical: numbers; alphabetical: text, in the order of
+    ASCII. Default: semver
+    """
+
+    direction: Literal["Ascending", "Descending"] = "Ascending"
+    """
+    Ascending: the highest is the newest. Descending: the lowest is, not for semver. Default: Ascending
+    """
+
     range: Annotated[_Expression | None, _EmptyIsAbsent] = None
     """
     Versions that may be taken, in the language of Helm's version ranges: '~1.0' (1.0.x), '^1.2' (1.x from
-    1.2), '>=1.2 <2', '1.x || 3.x'. Left out or empty: every version. Example: '~1.0'
+    1.2), '>=1.2 <2', '1.x || 3.x'; of calver the first three numbers: '2024.x', '>=24.04 <24.10'. Left out
+    or empty: every version. Only for order semver and calver. Example: '~1.0'
     """
 
     prereleases: bool = False
     """
     Whether pre-releases such as 1.1.0-rc.1 may be taken. true: yes, in the order of versions. Default:
-    false, Helm's rule: only where the range itself names a pre-release, as '>=1.1.0-0' does.
+    false, Helm's rule: only where the range itself names a pre-release, as '>=1.1.0-0' does. Only for order
+    semver and calver.
     """
+
+    @model_validator(mode="after")
+    def _rules(self) -> "Tags":
+        for rule in (_SEMVER_ASCENDS, _RANGE_OF_VERSIONS, _PRERELEASES_OF_VERSIONS):
+            rule.check(self)
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=config({"x-kubernetes-map-type": "atomic"}))
@@ -167,13 +223,13 @@ class LabelSelector:
         return all(labels.get(key) == value for key, value in self.match_labels.items())
 
 
-_NAME_OR_SELECTOR: Final["rules.Rule[ApplicationTarget]"] = rules.Rule(
+_NAME_OR_SELECTOR: Final["rules.Rule[rules.Fields]"] = rules.Rule(
     condition="has(self.name) != has(self.selector)",
     message=(
         "needs exactly one of name and selector: name for one Application, selector for all that carry its "
         "labels, selector: {} for every Application of the namespace that deploys from this repository"
     ),
-    holds=lambda target: (target.name is None) != (target.selector is None),
+    holds=lambda target: ("name" in target) != ("selector" in target),
 )
 
 
@@ -203,12 +259,23 @@ class ApplicationTarget:
         return _NAME_OR_SELECTOR.check(self)
 
 
-def _distinct(targets: tuple[ApplicationTarget, ...]) -> bool:
-    names = [target.name for target in targets if target.name is not None]
+@dataclass(frozen=True, slots=True, kw_only=True, config=config())
+class Rollout:
+    """How Applications are moved."""
+
+    allow_downgrade: bool = False
+    """
+    true: what `tags` chooses is set also where something newer runs, or something of which that cannot be
+    told. Meant for going back by a narrower range; to go back to one certain tag, use pin. Default: false
+    """
+
+
+def _distinct(targets: Sequence[rules.Fields]) -> bool:
+    names = [target["name"] for target in targets if "name" in target]
     return len(names) == len(set(names))
 
 
-_DISTINCT_NAMES: Final["rules.Rule[tuple[ApplicationTarget, ...]]"] = rules.Rule(
+_DISTINCT_NAMES: Final["rules.Rule[Sequence[rules.Fields]]"] = rules.Rule(
     condition="self.all(a, !has(a.name) || self.exists_one(b, has(b.name) && b.name == a.name))",
     message=(
         "names one Application twice: list each name once; a second source of the same Application is moved "
@@ -245,6 +312,9 @@ class Spec:
 
     tags: Annotated[Tags, Field(json_schema_extra={"default": {}})] = Tags()
     """Which tags may be taken. Left out: the highest version that is no pre-release."""
+
+    rollout: Annotated[Rollout, Field(json_schema_extra={"default": {}})] = Rollout()
+    """How Applications are moved. Left out: never to something older than what runs."""
 
     applications: Annotated[
         tuple[ApplicationTarget, ...],

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from bundlewatch.api import annotations as annotation
 from bundlewatch.api.rules import ERROR_TYPE
-from bundlewatch.api.spec import Access, ApplicationTarget, LabelSelector, SecretReference, Spec, Tags
+from bundlewatch.api.spec import Access, ApplicationTarget, LabelSelector, Rollout, SecretReference, Spec, Tags
 from bundlewatch.api.status import ApplicationStatus, Bundle, Condition, HistoryEntry, Status, Verdict
 from bundlewatch.api.text import clean
 from bundlewatch.errors import InvalidSpec
@@ -36,6 +36,7 @@ __all__ = [
     "HistoryEntry",
     "Identity",
     "LabelSelector",
+    "Rollout",
     "SecretReference",
     "Spec",
     "Status",
@@ -153,6 +154,7 @@ _CURES: Final[Mapping[str, str]] = MappingProxyType(
         "string_too_short": "must not be empty: remove it or fill it in",
         "string_too_long": "is too long: write at most {max_length} characters",
         "bool_type": "must be true or false",
+        "literal_error": "must be {expected}",
         "bool_parsing": "must be true or false",
         "too_short": "has too few entries: give it at least {min_length}",
         "too_long": "has too many entries: give it at most {max_length}",

@@ -19,7 +19,12 @@ import aiohttp
 import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import (
+    ConfigException,
+    list_kube_config_contexts,
+    load_incluster_config,
+    load_kube_config,
+)
 
 from bundlewatch.errors import (
     ClusterUnavailable,
@@ -38,6 +43,8 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 _CONCURRENCY = 16  # requests under way at once: the API server has other clients
 _PAGE = 500
 _MESSAGE_LIMIT = 500
+_DEFAULT_NAMESPACE = "default"
+_NAMESPACE_OF_THE_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,21 @@ class Login:
 def _exists(kubeconfig: str) -> bool:
     """Whether one of the files is there that the text names, as kubectl reads it."""
     return any(Path(part).expanduser().exists() for part in kubeconfig.split(os.pathsep))
+
+
+def namespace_of(*, kubeconfig: str | None, context: str | None) -> str:
+    """The namespace that kubectl would use: the context's own, the Pod's, or `default`; never raises."""
+    if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        try:
+            return _NAMESPACE_OF_THE_POD.read_text().strip() or _DEFAULT_NAMESPACE
+        except OSError:
+            return _DEFAULT_NAMESPACE
+    try:
+        contexts, active = list_kube_config_contexts(config_file=kubeconfig)  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError):
+        return _DEFAULT_NAMESPACE  # `connect` says what is wrong
+    wanted = next((entry for entry in contexts if entry["name"] == context), None) if context else active
+    return str(((wanted or {}).get("context") or {}).get("namespace") or _DEFAULT_NAMESPACE)
 
 
 class Forbidden(ClusterUnavailable):
@@ -164,6 +186,18 @@ class KubernetesClient:
                 if not token:
                     break
         return frozenset(found)
+
+    async def objects(self, resource: Resource, *, namespace: str) -> Sequence[Mapping[str, Any]]:
+        """All objects of a kind in a namespace, as JSON. Raises ObjectGone where the kind is not known."""
+        found: list[Mapping[str, Any]] = []
+        token: str | None = None
+        while True:
+            query = {"limit": str(_PAGE)} | ({"continue": token} if token else {})
+            answer = await self._call("GET", resource.path(namespace), query=query)
+            found += answer.get("items") or ()
+            token = (answer.get("metadata") or {}).get("continue")
+            if not token:
+                return found
 
     async def read_secret(self, namespace: str, name: str) -> Mapping[str, Any]:
         """A Secret as JSON. Raises SecretNotFound when it is not there or not ours to read."""
@@ -261,7 +295,9 @@ def _translated(what: str, status: int, raw: bytes) -> Exception:
     if status in {409, 422}:
         return ObjectChanged(f"{what}: {message}")
     if status == 403:
-        return Forbidden(f"the Kubernetes API refused {what}: {message}; check the operator's RBAC in deploy/")
+        return Forbidden(
+            f"the Kubernetes API refused {what}: {message}; check the RBAC of who asks (of the operator: deploy/)"
+        )
     return ClusterUnavailable(f"the Kubernetes API answered {what} with {status}: {message}")
 
 

@@ -37,7 +37,7 @@ class LiveApplications:
         return self._table.applications_in(namespace)
 
     def rivals(self, watch: BundleWatch, application: Application) -> Iterable[BundleWatch]:
-        return (rival for rival in self._table.concerned(application) if rival.uid != watch.uid)
+        return self._table.rivals(watch, application)
 
     def stands(self, watch: BundleWatch) -> bool:
         """Whether this is still what the BundleWatch asks for, as far as we have heard."""

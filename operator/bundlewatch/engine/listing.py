@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, Self, TypeVar
 
+from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.bundle.chart import NotAChart
 from bundlewatch.bundle.inspection import Inspected, ReadsManifests, inspect
 from bundlewatch.cluster import secrets
@@ -20,7 +21,7 @@ from bundlewatch.cluster.secrets import ReadsSecrets
 from bundlewatch.errors import AccessDenied, InvalidSecret, NotInRegistry, ObjectGone, RegistryUnavailable
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.credentials import ANONYMOUS, Credential
-from bundlewatch.registry.reference import Repository
+from bundlewatch.registry.reference import Repository, parse_repository
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,19 @@ class Route:
 
     secret: str | None
     ca_secret: str | None
+
+    @classmethod
+    def of(cls, watch: BundleWatch) -> Self:
+        """How a BundleWatch reaches its repository. Raises InvalidReference."""
+        access = watch.spec.access
+        secrets = access.secret_ref is not None or access.ca_secret_ref is not None
+        return cls(
+            repository=parse_repository(watch.spec.repository),
+            insecure=access.insecure,
+            namespace=watch.namespace if secrets else "",
+            secret=access.secret_ref.name if access.secret_ref is not None else None,
+            ca_secret=access.ca_secret_ref.name if access.ca_secret_ref is not None else None,
+        )
 
     @property
     def lane(self) -> str:

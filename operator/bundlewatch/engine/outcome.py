@@ -23,10 +23,10 @@ from bundlewatch.api.v1alpha1 import (
 from bundlewatch.argocd.health import Phase
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.engine.memory import Memory
-from bundlewatch.engine.reconcile import LOOKS, Outcome, Seen
+from bundlewatch.engine.reconcile import Outcome, Seen
 from bundlewatch.errors import BundleWatchError
+from bundlewatch.policy.order import Reading
 from bundlewatch.policy.verdict import Verdict as PolicyVerdict
-from bundlewatch.policy.version import Version
 from bundlewatch.rollout.plan import HELD, Action, Reader
 from bundlewatch.rollout.targets import NOT_FOUND, Unmet
 
@@ -196,13 +196,13 @@ def _current(
     for entry in before.history:
         if entry.tag == tag:
             return Bundle(tag=tag, digest=entry.digest, version=entry.version)
-    version = read(tag)
-    return Bundle(tag=tag, version=str(version) if version is not None else None)
+    reading = read(tag)
+    return Bundle(tag=tag, version=str(reading) if reading is not None else None)
 
 
-def _age(tag: str, version: Version | None) -> tuple[bool, Version | str, str]:
-    """What is no version is older than what is one: it is what a person has to look at."""
-    return (False, tag, tag) if version is None else (True, version, tag)
+def _age(tag: str, reading: Reading | None) -> tuple[bool, Reading | str, str]:
+    """What does not read is older than what does: it is what a person has to look at."""
+    return (False, tag, tag) if reading is None else (True, reading, tag)
 
 
 def _verdicts(outcome: Outcome, before: Status) -> tuple[Verdict, ...]:
@@ -241,10 +241,8 @@ def _state(watch: BundleWatch, outcome: Outcome, applications: Sequence[Applicat
     """What it all comes to: the first of these that is true."""
     if outcome.problem is not None:
         return _with_what_runs(State.of_error(outcome.problem), applications)
-    selection = outcome.selection
-    if outcome.chosen is None and selection is not None:
-        message = selection.problem or _nothing_fits(outcome)
-        nothing = _with_what_runs(State.retrying(message, reason=Reason.NO_CANDIDATE), applications)
+    if (why_none := outcome.why_none) is not None:
+        nothing = _with_what_runs(State.retrying(why_none, reason=Reason.NO_CANDIDATE), applications)
         return _left_alone(applications, HELD) or nothing  # a hold is more telling, and may be why
     wrong = next((unmet for unmet in outcome.unmet if not unmet.waits), None)
     if wrong is not None:
@@ -308,12 +306,3 @@ def _with_what_runs(state: State, applications: Sequence[ApplicationStatus]) -> 
         return state
     more = f" (and {len(running) - 3} more)" if len(running) > 3 else ""
     return replace(state, message=f"{state.message}; {', '.join(running[:3])}{more}")
-
-
-def _nothing_fits(outcome: Outcome) -> str:
-    best = next(iter(outcome.rejected.values()), None)
-    if best is None:
-        return "no tag of the repository may be taken"
-    more = f" ({len(outcome.rejected) - 1} more rejected)" if len(outcome.rejected) > 1 else ""
-    rest = f"; no more than {LOOKS} are looked at: narrow spec.tags to leave out what is no bundle"
-    return f"{best.tag} cannot be taken: {best.message}{more}{rest if outcome.exhausted else ''}"

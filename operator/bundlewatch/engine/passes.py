@@ -61,18 +61,9 @@ class Passes:
         if not isinstance(watch, BundleWatch) or watch.spec.suspend:
             return None
         try:
-            repository = parse_repository(watch.spec.repository)
+            return Route.of(watch)
         except Mistake:
             return None  # the pass says so
-        access = watch.spec.access
-        secrets = access.secret_ref is not None or access.ca_secret_ref is not None
-        return Route(
-            repository=repository,
-            insecure=access.insecure,
-            namespace=watch.namespace if secrets else "",
-            secret=access.secret_ref.name if access.secret_ref is not None else None,
-            ca_secret=access.ca_secret_ref.name if access.ca_secret_ref is not None else None,
-        )
 
     async def once(
         self, name: Name, *, route: Route | None, trouble: BundleWatchError | None, looked: bool, written: Written

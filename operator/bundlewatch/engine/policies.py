@@ -5,18 +5,21 @@ each watch draws its own selection from it. Of each repository only the newest j
 number of tags in all.
 """
 
+import contextlib
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from bundlewatch.api.v1alpha1 import Spec
 from bundlewatch.engine.listing import Tags
-from bundlewatch.policy.selection import Policy, Ranking, Selection
-from bundlewatch.policy.version import Version
+from bundlewatch.policy.order import Reading
+from bundlewatch.policy.policy import Policy
+from bundlewatch.policy.ranking import Ranking
+from bundlewatch.policy.selection import Running, Selection
 
 _POLICIES_KEPT = 10_000
 _TAGS_KEPT = 200_000  # about 230 bytes each; the process has to do with 256 MiB
-
-_Key = tuple[str | None, tuple[str, ...], str | None, bool, str | None]
+_FEW = 8  # up to an eighth of the tags may change before all are judged again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,36 +29,42 @@ class Judge:
     policy: Policy
     memory: "Policies"
 
-    def select(self, tags: Tags, *, floor: Version | None) -> Selection:
-        return self.memory.ranking(self, tags).select(floor=floor)
+    def select(self, tags: Tags, *, running: Running) -> Selection:
+        return Selection(self.memory.ranking(self, tags), running)
 
-    def read(self, tag: str) -> Version | None:
-        """How a tag reads as a version; None: it does not."""
+    def read(self, tag: str) -> Reading | None:
+        """How a tag reads in the policy's order; None: it does not."""
         return self.policy.read(tag)
+
+
+def compiled(spec: Spec) -> Policy:
+    """The policy of a spec. Raises InvalidPattern or InvalidRange naming the field."""
+    tags = spec.tags
+    return Policy.compile(
+        pattern=tags.pattern,
+        exclude=tags.exclude,
+        order=tags.order,
+        direction=tags.direction,
+        range=tags.range,
+        prereleases=tags.prereleases,
+        pin=spec.pin,
+    )
 
 
 class Policies:
     """Compiled policies, and what they made of the listings seen last."""
 
     def __init__(self) -> None:
-        self._judges: OrderedDict[_Key, Judge] = OrderedDict()
+        self._judges: OrderedDict[Hashable, Judge] = OrderedDict()
         self._rankings: OrderedDict[tuple[Judge, object], tuple[Tags, Ranking]] = OrderedDict()
         self._tags = 0
 
     def of(self, spec: Spec) -> Judge:
-        """The policy of a spec. Raises InvalidPattern or InvalidRange naming the field."""
-        tags = spec.tags
-        key = (tags.pattern, tags.exclude, tags.range, tags.prereleases, spec.pin)
+        """The policy of a spec, shared. Raises InvalidPattern or InvalidRange naming the field."""
+        key = (spec.tags, spec.pin)
         judge = self._judges.get(key)
         if judge is None:
-            policy = Policy.compile(
-                pattern=tags.pattern,
-                exclude=tags.exclude,
-                range=tags.range,
-                prereleases=tags.prereleases,
-                pin=spec.pin,
-            )
-            judge = self._judges[key] = Judge(policy, self)
+            judge = self._judges[key] = Judge(compiled(spec), self)
             if len(self._judges) > _POLICIES_KEPT:
                 self._judges.popitem(last=False)
         else:
@@ -63,7 +72,9 @@ class Policies:
         return judge
 
     def ranking(self, judge: Judge, tags: Tags) -> Ranking:
-        """What a policy makes of a listing; the newest of each source is judged once."""
+        """What a policy makes of a listing; the newest of each source is judged once, and of the next one only what
+        is new.
+        """
         key = (judge, tags.source)
         known = self._rankings.pop(key, None)
         if known is not None and known[0] is tags:
@@ -71,10 +82,20 @@ class Policies:
             return known[1]
         if known is not None:
             self._tags -= len(known[0])
-        ranking = Ranking(judge.policy, tags)
+        ranking = _ranking(judge.policy, tags, known)
         self._rankings[key] = (tags, ranking)
         self._tags += len(tags)
         while self._tags > _TAGS_KEPT and len(self._rankings) > 1:
             _, (forgotten, _) = self._rankings.popitem(last=False)
             self._tags -= len(forgotten)
         return ranking
+
+
+def _ranking(policy: Policy, tags: Tags, known: tuple[Tags, Ranking] | None) -> Ranking:
+    if known is not None:
+        before, ranking = known
+        gone, new = set(before).difference(tags), set(tags).difference(before)
+        if _FEW * (len(gone) + len(new)) < len(tags):
+            with contextlib.suppress(LookupError):
+                return ranking.after(gone=gone, new=new)
+    return Ranking(policy, tags)

@@ -5,29 +5,25 @@ Every decision is a pure call; every failure ends in the outcome, which one plac
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.health import Assessment, assess
 from bundlewatch.argocd.patch import FIELD_MANAGER, target_revision_patch
-from bundlewatch.bundle.chart import LEGACY_LAYER, NotAChart
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import Forbidden
+from bundlewatch.engine.choosing import Chosen, Findings, choose
 from bundlewatch.engine.listing import Listing, Route
 from bundlewatch.engine.memory import Memory
 from bundlewatch.engine.policies import Judge
-from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone, Refused
-from bundlewatch.policy.selection import Candidate, Selection
-from bundlewatch.policy.verdict import Reason, Verdict
-from bundlewatch.policy.version import Version, from_tag, parse_loose
-from bundlewatch.rollout.plan import Action, Choice, Reader, Step, fits, floor_of, held, plan
+from bundlewatch.errors import BundleWatchError, ObjectChanged, ObjectGone, Refused
+from bundlewatch.policy.order import Reading
+from bundlewatch.rollout.plan import Action, Choice, Reader, Step, held, plan, running_of
 from bundlewatch.rollout.targets import Target, Unmet, find_targets
-
-LOOKS = 64
-"""How many tags a pass looks at before it asks for a narrower pattern."""
 
 _ATTEMPTS = 4  # how often a write is decided anew after somebody else was faster
 
@@ -63,16 +59,6 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The best bundle that may go, and what it is."""
-
-    candidate: Candidate
-    digest: str
-    chart: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
     """A target after the pass: what was done, and how Argo CD fares with it."""
 
@@ -86,7 +72,7 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Outcome(Findings):
     """What a pass found and did. `problem` is why it ended early; what was found before it still stands."""
 
     policy: Judge | None = None
@@ -98,12 +84,6 @@ class Outcome:
     """There is no listing yet: nothing is known and nothing is said."""
 
     problem: BundleWatchError | None = None
-    selection: Selection | None = None
-    chosen: Chosen | None = None
-    rejected: dict[str, Verdict] = field(default_factory=dict)
-    exhausted: bool = False
-    """So many of the best tags were rejected that the rest was not looked at."""
-
     seen: tuple[Seen, ...] = ()
     unmet: tuple[Unmet, ...] = ()
     again: bool = False
@@ -114,9 +94,9 @@ class Outcome:
         """When time alone may change what an Application is said to be; None: only an Application can."""
         return min((at for seen in self.seen if (at := seen.assessment.recheck_at) is not None), default=None)
 
-    def read(self, tag: str) -> Version | None:
-        """How a tag reads as a version; as Helm reads it where the pattern says nothing."""
-        return (self.policy.read(tag) if self.policy is not None else None) or parse_loose(from_tag(tag))
+    def read(self, tag: str) -> Reading | None:
+        """How a tag reads in the order of the spec; None: it does not, or there is no such order."""
+        return self.policy.read(tag) if self.policy is not None else None
 
 
 async def reconcile(
@@ -140,8 +120,16 @@ async def reconcile(
         outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
         return outcome
     try:
-        outcome.selection = policy.select(listing.tags, floor=floor_of(targets, read=policy.read))
-        choice = await _inspect_best(outcome, targets, watch=watch, route=route, world=world)
+        outcome.selection = policy.select(
+            listing.tags, running=running_of(targets, read=policy.read, downgrade=watch.spec.rollout.allow_downgrade)
+        )
+        choice = await choose(
+            outcome,
+            targets,
+            pinned=watch.spec.pin is not None,
+            downgrade=watch.spec.rollout.allow_downgrade,
+            look=partial(world.bundles.inspect, route),
+        )
         if choice is None:
             outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
             return outcome
@@ -152,6 +140,8 @@ async def reconcile(
         outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
         return outcome
     steps = await _carry_out(choice, targets, watch=watch, memory=memory, world=world, read=policy.read)
+    moved = running_of([done.step.target for done in steps], read=policy.read, downgrade=False)
+    outcome.selection = outcome.selection.after(moved.tags)  # else the next pass would have to tell it anew
     if len(steps) < len(targets):
         _, outcome.unmet = _targets(watch, world)
     outcome.seen = tuple(_assessed(step, outcome.chosen, memory=memory, now=now) for step in steps)
@@ -165,40 +155,6 @@ def _targets(watch: BundleWatch, world: World) -> tuple[tuple[Target, ...], tupl
         applications=world.applications.named(watch.namespace),
         rivals=lambda application: world.applications.rivals(watch, application),
     )
-
-
-async def _inspect_best(
-    outcome: Outcome, targets: Sequence[Target], *, watch: BundleWatch, route: Route, world: World
-) -> Choice | None:
-    """The best tag that is a chart some target can deploy; the verdicts of better ones say why not."""
-    assert outcome.selection is not None
-    for looked, candidate in enumerate(outcome.selection.ranked):
-        if looked == LOOKS:
-            outcome.exhausted = True
-            return None
-        try:
-            found = await world.bundles.inspect(route, candidate.tag)
-        except NotInRegistry as error:
-            outcome.rejected[candidate.tag] = _verdict(candidate, Reason.VANISHED, str(error))
-            continue
-        if isinstance(found.found, NotAChart):
-            outcome.rejected[candidate.tag] = _verdict(candidate, Reason.NOT_A_CHART, found.found.message)
-            continue
-        choice = Choice(
-            tag=candidate.tag,
-            version=candidate.version,
-            chart_name=found.found.name,
-            legacy_layer=found.found.layer_type == LEGACY_LAYER,
-            pinned=watch.spec.pin is not None,
-        )
-        problems = [fits(choice, target) for target in targets]
-        if problems and all(problems):
-            assert problems[0] is not None
-            outcome.rejected[candidate.tag] = _verdict(candidate, Reason(problems[0].reason), problems[0].message)
-            continue
-        outcome.chosen = Chosen(candidate, found.digest, found.found.name, found.found.version)
-        return choice
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,13 +272,4 @@ def _assess(target: Target, digest: str | None, *, now: datetime) -> Assessment:
         digest=digest,
         patched_at=manager.time if manager is not None and manager.name == FIELD_MANAGER else None,
         now=now,
-    )
-
-
-def _verdict(candidate: Candidate, reason: Reason, message: str) -> Verdict:
-    return Verdict(
-        tag=candidate.tag,
-        version=str(candidate.version) if candidate.version is not None else None,
-        reason=reason,
-        message=message,
     )

@@ -117,6 +117,10 @@ class Table:
             if key not in named and isinstance(found, BundleWatch) and selects(found, application):
                 yield found
 
+    def rivals(self, watch: BundleWatch, application: Application) -> Iterator[BundleWatch]:
+        """The other BundleWatches that mean this Application."""
+        return (rival for rival in self.concerned(application) if rival.uid != watch.uid)
+
     def _link(self, watch: BundleWatch | Unreadable) -> None:
         if not isinstance(watch, BundleWatch):
             return
@@ -136,6 +140,14 @@ class Table:
                 _remove(self._naming, (watch.namespace, target.name), key)
             else:
                 _remove(self._selecting, watch.namespace, key)
+
+
+def read_watch(body: Mapping[str, Any]) -> BundleWatch | Unreadable:
+    """A BundleWatch, or what can still be said of one that is wrong."""
+    try:
+        return BundleWatch.parse(body)
+    except InvalidSpec as error:
+        return Unreadable.of_body(body, error=error)
 
 
 def selects(watch: BundleWatch, application: Application) -> bool:

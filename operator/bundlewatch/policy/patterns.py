@@ -3,18 +3,20 @@
 Patterns come from users and run over every tag of a repository, so the engine is RE2: no text can make it slow.
 The pattern is searched for anywhere in the tag, as Go's `MatchString` and Flux do; anchor it to match all of it.
 
-RE2 is spoken to in bytes: its Python side takes six times as long over text, to count in characters what it
-found in bytes.
+RE2 is spoken to in bytes, and by the call that its Python side makes itself: over text that side takes six times
+as long, to count in characters what was found in bytes, and over bytes twice, for values that nobody asks for.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import re2
 
 from bundlewatch.errors import InvalidPattern
+
+_Span = tuple[int, int]
 
 VERSION_GROUP: Final = "version"
 _SHOWN: Final = 128
@@ -40,6 +42,7 @@ _CURES: Final = {
 }
 _BACK_REFERENCE: Final = re.compile(r"\\[1-9]")
 _PARENTHESES: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:\w++:\]|[^\]\\])*+\]|(?P<open>\()|(?P<close>\))", re.DOTALL)
+_SPECIAL: Final = re.compile(r"[*?\[]")
 _NAMED: Final = (f"(?P<{VERSION_GROUP}>", f"(?<{VERSION_GROUP}>")
 
 
@@ -48,7 +51,10 @@ class TagPattern:
     """A compiled `spec.tags.pattern`; `text` is as the user wrote it."""
 
     text: str
-    _compiled: "re2._Regexp[bytes]"
+    has_unnamed_groups: bool
+    """It has groups, and none is named as the version: a person may have meant one of them."""
+
+    _spans: Callable[[bytes], Sequence[_Span]]
     _group: int | None
 
     @classmethod
@@ -63,25 +69,21 @@ class TagPattern:
                 f"spec.tags.pattern {_shown(text)} has several groups named {VERSION_GROUP}; write one, "
                 f"and alternatives before it such as ^(?:v|release-)(?P<{VERSION_GROUP}>.+)$"
             )
-        return cls(text, compiled, compiled.groupindex.get(VERSION_GROUP.encode()))
-
-    @property
-    def has_unnamed_groups(self) -> bool:
-        """It has groups, and none is named as the version: a person may have meant one of them."""
-        return self._group is None and self._compiled.groups > 0
+        group = compiled.groupindex.get(VERSION_GROUP.encode())
+        return cls(text, group is None and compiled.groups > 0, _spans_of(compiled), group)
 
     def version_text(self, tag: str) -> str | None:
         """The part of the tag that is its version; None: the tag does not match.
 
         "" where the pattern matches but its group took no part in it.
         """
-        encoded = _encode(tag)
-        match = self._compiled.search(encoded)
-        if match is None:
+        encoded = tag.encode(errors="surrogatepass")
+        spans = self._spans(encoded)
+        if spans[0][0] < 0:
             return None
         if self._group is None:
             return tag
-        start, end = match.span(self._group)  # (-1, -1), which is empty too, for a group that took no part
+        start, end = spans[self._group]  # (-1, -1), which is empty too, for a group that took no part
         return encoded[start:end].decode(errors="replace")  # \C may cut a character in two
 
 
@@ -91,6 +93,11 @@ class Exclusions:
 
     globs: tuple[str, ...]
     _set: re2.Set
+    _whole: frozenset[str]
+    _beginnings: tuple[str, ...]
+    _ends: tuple[str, ...]
+    _others: bool
+    """Whether there are globs of any other form."""
 
     @classmethod
     def compile(cls, globs: Sequence[str]) -> "Exclusions | None":
@@ -111,10 +118,17 @@ class Exclusions:
             together.Compile()
         except re2.error:
             raise InvalidPattern("spec.tags.exclude: too much to match at once; write fewer or shorter globs") from None
-        return cls(tuple(globs), together)
+        plain = [glob for glob in globs if _SPECIAL.search(glob) is None]
+        beginnings = [glob[:-1] for glob in globs if glob[-1:] == "*" and _SPECIAL.search(glob[:-1]) is None]
+        ends = [glob[1:] for glob in globs if glob[:1] == "*" and _SPECIAL.search(glob[1:]) is None]
+        others = len(set(globs)) > len({*plain, *(f"{text}*" for text in beginnings), *(f"*{text}" for text in ends)})
+        return cls(tuple(globs), together, frozenset(plain), tuple(beginnings), tuple(ends), others)
 
     def excludes(self, tag: str) -> bool:
-        return self._set.Match(_encode(tag)) is not None
+        # Most globs are a text with a * before or behind it, for which Python itself is ten times as fast.
+        if tag in self._whole or tag.startswith(self._beginnings) or tag.endswith(self._ends):
+            return True
+        return self._others and self._set.Match(tag.encode(errors="surrogatepass")) is not None
 
     def excluding(self, tag: str) -> str | None:
         """The first glob that leaves the tag out."""
@@ -134,6 +148,21 @@ def _options() -> re2.Options:
 
 def _compile(text: str) -> "re2._Regexp[bytes]":
     return re2.compile(_encode(text), options=_options())
+
+
+def _spans_of(compiled: "re2._Regexp[bytes]") -> Callable[[bytes], Sequence[_Span]]:
+    """How to search a text: the spans of the match and of its groups, each (-1, -1) where there is none."""
+    try:
+        found, anywhere = compiled._regexp.Match, re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001 - see the top
+    except AttributeError:  # another release of RE2's Python side
+        nothing = ((-1, -1),)
+
+        def search(text: bytes) -> Sequence[_Span]:
+            match = compiled.search(text)
+            return nothing if match is None else [match.span(group) for group in range(compiled.groups + 1)]
+
+        return search
+    return lambda text: found(anywhere, text, 0, len(text))
 
 
 def _said(error: Exception) -> str:

@@ -13,6 +13,7 @@ gives the answers of github.com/Masterminds/semver v3.5.0, checked against the l
 The language itself is read in `range_syntax`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bundlewatch.errors import InvalidRange
@@ -56,11 +57,16 @@ class Group:
     names_prerelease: bool
 
     def admits(self, key: Key, *, prereleases: bool) -> bool:
-        return (
-            self.span.holds(key)
-            and (key[3] == RELEASE or prereleases or self.names_prerelease)
-            and not any(hole.holds(key) for hole in self.holes)
-        )
+        # Spelt out, since a selection asks it of every tag. For the comparisons see `Span.holds`.
+        span = self.span
+        if not span.low <= key or (span.high is not None and not key < span.high):
+            return False
+        if key[3] != RELEASE and not (prereleases or self.names_prerelease):
+            return False
+        for hole in self.holes:  # noqa: SIM110 - a generator would cost as much as the rest
+            if hole.holds(key):
+                return False
+        return True
 
     def is_empty(self, *, prereleases: bool) -> bool:
         """Whether surely no version is admitted: walks up from the low end, over holes, to one that is.
@@ -94,9 +100,18 @@ class Range:
     groups: tuple[Group, ...]
 
     @classmethod
-    def parse(cls, text: str) -> "Range":
-        """The range that `text` means to Helm. Raises InvalidRange: where it is wrong, or that nothing satisfies it."""
-        groups = tuple(_group(comparators) for comparators in parse(text))
+    def parse(cls, text: str, *, reading: Callable[[Comparator], Comparator] | None = None) -> "Range":
+        """The range that `text` means to Helm. Raises InvalidRange: where it is wrong, or that nothing satisfies it.
+
+        `reading`: how an order other than SemVer reads the version of a comparator; it may raise InvalidRange.
+        """
+        alternatives = parse(text)
+        if reading is not None:
+            try:
+                alternatives = tuple(tuple(map(reading, comparators)) for comparators in alternatives)
+            except InvalidRange as error:
+                raise InvalidRange(f"range {shown(text)}: {error}") from None
+        groups = tuple(map(_group, alternatives))
         if all(group.is_empty(prereleases=True) for group in groups):
             raise InvalidRange(f"range {shown(text)} can never match: {_contradiction(groups)}")
         return cls(text=text, groups=groups)
@@ -111,20 +126,23 @@ class Range:
 
     def admits_key(self, key: Key, *, prereleases: bool) -> bool:
         """The same for a precedence, or a longer sort key that begins with one."""
-        return any(group.admits(key, prereleases=prereleases) for group in self.groups)
+        for group in self.groups:  # noqa: SIM110 - as in `Group.admits`
+            if group.admits(key, prereleases=prereleases):
+                return True
+        return False
 
     def is_empty(self, *, prereleases: bool) -> bool:
         """Whether surely no version can be admitted under that rule for prereleases."""
         return all(group.is_empty(prereleases=prereleases) for group in self.groups)
 
-    def place_of(self, version: Version) -> str:
+    def place_of(self, key: Key) -> str:
         """Where a version that is not admitted lies, to be followed by the range: `is above the range`."""
         spans = [group.span for group in self.groups if not group.is_empty(prereleases=True)]
-        if all(version.precedence < span.low for span in spans):
+        if all(key < span.low for span in spans):
             return "is below the range"
-        if all(span.high is not None and version.precedence >= span.high for span in spans):
+        if all(span.high is not None and key >= span.high for span in spans):
             return "is above the range"
-        if any(span.holds(version.precedence) for span in spans):
+        if any(span.holds(key) for span in spans):
             return "is left out by the range"
         return "is in a gap of the range"
 

@@ -42,7 +42,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One tag's fate. `version` is the SemVer it stands for, without the tag's own spelling; None if it is none."""
+    """One tag's fate. `version` is what it reads as, without the tag's own spelling; None if it does not."""
 
     tag: str
     version: str | None

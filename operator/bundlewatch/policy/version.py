@@ -35,6 +35,7 @@ LOWEST: Final[Precedence] = (0, 0, 0, LOWEST_PRERELEASE)
 
 LARGEST_NUMBER: Final = 2**64 - 1
 LONGEST_TEXT: Final = 256
+_DIGITS_OF_ANY_NUMBER: Final = 19  # so many digits are never more than LARGEST_NUMBER
 
 # Classes are spelt out: \d would take digits of every script. Quantifiers are possessive: one pass, no second try.
 _WORD: Final = r"[0-9A-Za-z-]++"
@@ -70,11 +71,7 @@ class Version:
     @property
     def order(self) -> Order:
         """Where it stands among versions here: by precedence, and of equal ones by build metadata."""
-        return (*self.precedence, _identifiers(self.build) if self.build else ())
-
-    def is_older(self, other: "Version") -> bool:
-        """Whether going from the other to this one is a step back."""
-        return self.order < other.order
+        return (*self.precedence, identifiers(self.build) if self.build else ())
 
     def __str__(self) -> str:
         """The version as SemVer writes it, whatever the text was."""
@@ -109,12 +106,12 @@ def sort_key(text: str) -> SortKey | None:
             return None
     major, minor, patch, prerelease, build = match.groups()
     numbers = (int(major), int(minor or 0), int(patch or 0))
-    if max(numbers) > LARGEST_NUMBER:
+    if len(text) > _DIGITS_OF_ANY_NUMBER and max(numbers) > LARGEST_NUMBER:
         return None
     return (
         *numbers,
-        RELEASE if prerelease is None else _identifiers(prerelease),
-        () if build is None else _identifiers(build),
+        RELEASE if prerelease is None else identifiers(prerelease),
+        () if build is None else identifiers(build),
         strict,
     )
 
@@ -142,9 +139,10 @@ def _version(text: str, *, form: re.Pattern[str]) -> Version | None:
     numbers = (int(major), int(minor or 0), int(patch or 0))
     if max(numbers) > LARGEST_NUMBER:
         return None
-    rank = RELEASE if prerelease is None else _identifiers(prerelease)
+    rank = RELEASE if prerelease is None else identifiers(prerelease)
     return Version((*numbers, rank), prerelease=prerelease or "", build=build or "")
 
 
-def _identifiers(text: str) -> Identifiers:
+def identifiers(text: str) -> Identifiers:
+    """Dot-separated identifiers in the form in which they compare."""
     return tuple((0, int(word)) if word.isdecimal() else (1, word) for word in text.split("."))

@@ -2,8 +2,8 @@
 
 Rules, in this order: what is already there is kept; a person's later decision is respected until they say
 otherwise, by ending the hold or by a pin that asks for something else; what Argo CD could not deploy is not
-written; nothing is moved below what runs there, nor where it cannot be told what runs, except by an explicit pin;
-the rest is moved.
+written; nothing is moved below what runs there, nor where it cannot be told what runs, except by an explicit pin
+or with `rollout.allowDowngrade`; the rest is moved.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +15,16 @@ from bundlewatch.argocd.ownership import maker_of, warning
 from bundlewatch.argocd.patch import FIELD_MANAGER
 from bundlewatch.argocd.running import is_digest, is_range, running_revisions
 from bundlewatch.argocd.spelling import Problem, preflight, tag_of, target_revision
-from bundlewatch.policy.version import Version, from_tag, parse_loose
+from bundlewatch.policy.order import Reading
+from bundlewatch.policy.selection import Running
+from bundlewatch.policy.version import from_tag, parse_loose
 from bundlewatch.rollout.targets import Target
 
 HELD = "Held"
 """The phase of a target that somebody else has set after us; it is left alone until they say otherwise."""
 
-Reader = Callable[[str], Version | None]
-"""How a tag reads as a version under the BundleWatch's pattern; None: it does not."""
+Reader = Callable[[str], Reading | None]
+"""How a tag reads under the BundleWatch's pattern and order; None: it does not."""
 
 Records = Mapping[tuple[str, int], ApplicationStatus]
 """What status says of each target, by Application name and source index."""
@@ -42,10 +44,12 @@ class Choice:
     """The chosen bundle, as far as a plan needs it."""
 
     tag: str
-    version: Version | None
+    reading: Reading | None
     chart_name: str
     legacy_layer: bool
     pinned: bool
+    downgrade: bool = False
+    """Whether it may replace something newer, or something of which that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +85,29 @@ def fits(choice: Choice, target: Target) -> Problem | None:
     )
 
 
-def floor_of(targets: Sequence[Target], *, read: Reader) -> Version | None:
-    """The lowest version that runs in any target; None: there is one of which none can be told."""
-    floors = [runs(target, read=read) for target in targets]
-    known = [floor for floor in floors if floor is not None]
-    return min(known, key=lambda floor: floor.order) if known and len(known) == len(floors) else None
+def running_of(targets: Sequence[Target], *, read: Reader, downgrade: bool) -> Running:
+    """What the targets run. Its floor is the oldest of it; none where there is a target of which that cannot be
+    told, since another one's floor says nothing of it, nor where a `downgrade` is wanted.
+    """
+    known = [found for target in targets if (found := _running(target, read=read)) is not None]
+    complete = len(known) == len(targets) > 0
+    return Running(
+        tags=frozenset(tag for tag, _ in known),
+        floor=min(reading for _, reading in known) if complete and not downgrade else None,
+    )
 
 
-def runs(target: Target, *, read: Reader) -> Version | None:
-    """The version that a target runs or was last asked to run; None: none that can be told."""
-    tags = (tag_of(text) for text in running_revisions(target.application, target.source) if not is_digest(text))
-    return next((version for tag in tags if (version := read(tag)) is not None), None)
+def runs(target: Target, *, read: Reader) -> Reading | None:
+    """What a target runs or was last asked to run; None: it cannot be told."""
+    found = _running(target, read=read)
+    return found[1] if found is not None else None
+
+
+def _running(target: Target, *, read: Reader) -> tuple[str, Reading] | None:
+    """The same with its tag."""
+    texts = running_revisions(target.application, target.source)
+    tags = (tag_of(text) for text in texts if not is_digest(text))
+    return next(((tag, reading) for tag in tags if (reading := read(tag)) is not None), None)
 
 
 def held(target: Target, record: ApplicationStatus, *, watch: str, read: Reader) -> Step | None:
@@ -116,7 +132,7 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
     problem = fits(choice, target)
     if problem is not None:
         return Step(target, Action.REFUSE, live, problem.message)
-    if choice.pinned:
+    if choice.pinned or choice.downgrade:
         return Step(target, Action.MOVE, desired)
     floor = runs(target, read=read)
     if floor is None and running_revisions(target.application, target.source):
@@ -124,8 +140,9 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
             target,
             Action.REFUSE,
             live,
-            f"targetRevision {live!r} is no version, so it cannot be told whether {choice.tag} is newer than what "
-            f"runs; set targetRevision to a version once, or set spec.pin to {choice.tag}",
+            f"targetRevision {live!r} is no version that spec.tags reads, so it cannot be told whether {choice.tag} "
+            f"is newer than what runs; set targetRevision to a version once, or spec.pin to {choice.tag}, or "
+            "spec.rollout.allowDowngrade to true",
         )
     if floor is None and is_range(live) and target.application.sync_status:
         return Step(
@@ -133,9 +150,10 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
             Action.REFUSE,
             live,
             f"targetRevision {live!r} is a range, and Argo CD does not tell which version it runs, so it cannot be "
-            f"told whether {choice.tag} is newer; wait until Argo CD tells, or set targetRevision to a version once",
+            f"told whether {choice.tag} is newer; wait until Argo CD tells, or set targetRevision to a version once, "
+            "or spec.rollout.allowDowngrade to true",
         )
-    if floor is not None and choice.version is not None and choice.version.is_older(floor):
+    if floor is not None and choice.reading is not None and choice.reading.is_older(floor):
         return Step(target, Action.KEEP, live, f"runs {floor}, which is newer than {choice.tag}")
     return Step(target, Action.MOVE, desired)
 

@@ -1,5 +1,7 @@
 """A rule means the same to the API server and to us."""
 
+from typing import Any
+
 import pytest
 import re2
 from hypothesis import given
@@ -7,7 +9,9 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from bundlewatch.api import grammar
-from bundlewatch.api.rules import Fault, Rule, TextRule, literal
+from bundlewatch.api.model import as_written
+from bundlewatch.api.rules import Fault, Fields, Rule, TextRule, literal, schema, twin
+from bundlewatch.api.spec import Access, ApplicationTarget, LabelSelector, SecretReference
 
 RULES = {
     "repository": grammar.REPOSITORY,
@@ -31,9 +35,9 @@ def as_the_server_reads(rule: TextRule, text: str) -> str | None:
     return rule.otherwise
 
 
-def as_we_read(rule: TextRule, text: str) -> str | None:
+def as_we_read(rule: TextRule | Rule[Any], value: Any) -> str | None:
     try:
-        rule.check(text)
+        rule.check(value)
     except PydanticCustomError as error:
         return error.message()
     return None
@@ -82,3 +86,28 @@ def test_any_text_is_one_cel_literal(text: str) -> None:
     assert quoted.startswith('"')
     assert "\n" not in quoted
     assert '"' not in quoted[1:-1].replace("\\\\", "").replace('\\"', "")
+
+
+def test_a_rule_judges_what_was_written_parsed_or_not() -> None:
+    rule: Rule[Fields] = Rule(
+        condition="has(self.caSecretRef)", message="needs one", holds=lambda access: "caSecretRef" in access
+    )
+    access = Access(ca_secret_ref=SecretReference(name="registry-ca"))
+
+    assert rule.check(access) is access
+    assert rule.broken_by({"caSecretRef": {"name": "registry-ca"}}) is None
+    assert rule.broken_by({}) == as_we_read(rule, Access()) == "needs one"
+
+
+def test_a_rule_that_is_in_a_schema_is_found_again() -> None:
+    rule = TextRule(grammar="^only here$", otherwise="no", faults=(Fault("b", "has b"),))
+
+    (validation,) = schema(rule)["x-kubernetes-validations"]
+
+    assert twin(validation) is rule
+
+
+def test_a_model_is_written_as_its_author_would() -> None:
+    target = ApplicationTarget(selector=LabelSelector(match_labels={"team": "web"}), source=1)
+
+    assert as_written((target,)) == [{"selector": {"matchLabels": {"team": "web"}}, "source": 1}]

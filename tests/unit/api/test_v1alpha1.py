@@ -12,6 +12,7 @@ from bundlewatch.api.v1alpha1 import (
     BundleWatch,
     Identity,
     LabelSelector,
+    Rollout,
     SecretReference,
     Status,
     Tags,
@@ -53,7 +54,15 @@ def test_every_field_of_an_object_is_read() -> None:
                 "interval": "1h30m",
                 "suspend": True,
                 "access": {"secretRef": {"name": "regcred"}, "caSecretRef": {"name": "registry-ca"}},
-                "tags": {"pattern": "^v", "exclude": ["1.0.13"], "range": "~1.0", "prereleases": True},
+                "tags": {
+                    "pattern": "^v",
+                    "exclude": ["1.0.13"],
+                    "order": "calver",
+                    "direction": "Descending",
+                    "range": "~1.0",
+                    "prereleases": True,
+                },
+                "rollout": {"allowDowngrade": True},
                 "applications": [
                     {"name": "shop", "source": "frontend"},
                     {"selector": {"matchLabels": {"example.com/team": "web"}}, "source": 1},
@@ -79,7 +88,10 @@ def test_every_field_of_an_object_is_read() -> None:
     assert watch.spec.access == Access(
         secret_ref=SecretReference(name="regcred"), ca_secret_ref=SecretReference(name="registry-ca")
     )
-    assert watch.spec.tags == Tags(pattern="^v", exclude=("1.0.13",), range="~1.0", prereleases=True)
+    assert watch.spec.tags == Tags(
+        pattern="^v", exclude=("1.0.13",), order="calver", direction="Descending", range="~1.0", prereleases=True
+    )
+    assert watch.spec.rollout == Rollout(allow_downgrade=True)
     assert watch.spec.applications == (
         ApplicationTarget(name="shop", source="frontend"),
         ApplicationTarget(selector=LabelSelector(match_labels={"example.com/team": "web"}), source=1),
@@ -95,6 +107,8 @@ def test_what_is_left_out_gets_its_default() -> None:
     assert not spec.suspend
     assert spec.access == Access()
     assert spec.tags == Tags()
+    assert (spec.tags.order, spec.tags.direction) == ("semver", "Ascending")
+    assert not spec.rollout.allow_downgrade
     assert spec.pin is None
 
 
@@ -102,7 +116,7 @@ def test_fields_of_a_newer_version_are_ignored() -> None:
     spec = {
         **SPEC,
         "gates": {"minAge": "1h"},
-        "tags": {"order": "calver"},
+        "tags": {"signed": True},
         "applications": [{"name": "shop", "wave": 1}],
     }
 
@@ -159,6 +173,45 @@ def test_a_mistake_is_told_with_object_field_and_cure(row: dict[str, Any]) -> No
 def test_text_past_its_bound_is_told_the_bound(spec: dict[str, object], field: str, bound: int) -> None:
     with pytest.raises(InvalidSpec, match=f"{field} is too long: write at most {bound} characters"):
         BundleWatch.parse(body(spec={**SPEC, **spec}))
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        pytest.param(
+            {"order": "SemVer"},
+            "spec.tags.order must be 'semver', 'calver', 'numerical' or 'alphabetical'",
+            id="one of four",
+        ),
+        pytest.param({"direction": None}, "spec.tags.direction must be 'Ascending' or 'Descending'", id="one of two"),
+        pytest.param(
+            {"order": "\x1b{message}", "direction": "desc"},
+            "spec.tags.order must be 'semver', 'calver', 'numerical' or 'alphabetical'; "
+            "spec.tags.direction must be 'Ascending' or 'Descending'",
+            id="both",
+        ),
+    ],
+)
+def test_a_word_that_is_not_among_the_choices_is_told_all_of_them(tags: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        BundleWatch.parse(body(spec={**SPEC, "tags": tags}))
+
+    assert caught.value.message == f"BundleWatch argocd/shop: {message}"
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        pytest.param(
+            {"order": "calver", "direction": "Descending", "range": "2024.x", "prereleases": True}, id="calver"
+        ),
+        pytest.param({"order": "semver", "direction": "Ascending", "range": "^1", "prereleases": True}, id="semver"),
+        pytest.param({"order": "numerical", "range": "", "prereleases": False}, id="a template leaves them empty"),
+        pytest.param({"order": "alphabetical", "direction": "Descending", "pattern": "^v"}, id="alphabetical"),
+    ],
+)
+def test_what_an_order_knows_is_taken(tags: dict[str, object]) -> None:
+    assert BundleWatch.parse(body(spec={**SPEC, "tags": tags})).spec.tags.order == tags["order"]
 
 
 def test_several_mistakes_are_told_at_once_and_counted_when_many() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from bundlewatch.app import read_watch
 from bundlewatch.argocd.application import Application, parse
 from bundlewatch.cluster.client import APPLICATIONS
 from bundlewatch.cluster.watch import Event, Relisted, Seen
@@ -21,7 +20,7 @@ from bundlewatch.engine.listing import Listings
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
-from bundlewatch.engine.table import Name, Table
+from bundlewatch.engine.table import Name, Table, read_watch
 from bundlewatch.errors import (
     AccessDenied,
     ClusterUnavailable,

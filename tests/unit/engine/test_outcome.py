@@ -142,9 +142,13 @@ CASES = {
         "shop could not be moved from 1.0.0 to 1.0.1: the Kubernetes API did not answer PATCH shop",
     ),
     "a write is forbidden": (
-        Case(refusing=Forbidden("the Kubernetes API refused PATCH shop; check the operator's RBAC in deploy/")),
+        Case(
+            refusing=Forbidden(
+                "the Kubernetes API refused PATCH shop; check the RBAC of who asks (of the operator: deploy/)"
+            )
+        ),
         retrying("ClusterUnavailable"),
-        "check the operator's RBAC",
+        "check the RBAC of who asks",
     ),
 }
 

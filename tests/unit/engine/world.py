@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec
 
 from bundlewatch.api.v1alpha1 import BundleWatch, Status
-from bundlewatch.app import read_watch
 from bundlewatch.argocd.application import Application, parse
 from bundlewatch.bundle.chart import HELM_CONFIG, HELM_LAYER, Chart, NotAChart
 from bundlewatch.bundle.inspection import Inspected
@@ -28,7 +27,7 @@ from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.listing import Listing, Route, Tags
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import Outcome, World, reconcile
-from bundlewatch.engine.table import Name, Table, Unreadable
+from bundlewatch.engine.table import Name, Table, Unreadable, read_watch
 from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone, SecretNotFound
 from bundlewatch.registry.client import Access, Descriptor, Manifest
 from bundlewatch.registry.reference import Repository, parse_repository

@@ -1,13 +1,18 @@
 """A pattern finds the version in a tag, a glob leaves tags out, and neither can be made slow or be misread."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bundlewatch.errors import InvalidPattern
+from bundlewatch.policy import patterns
 from bundlewatch.policy.patterns import Exclusions, TagPattern
 
 
@@ -168,6 +173,46 @@ def test_a_catastrophic_pattern_is_fast() -> None:
         for _ in range(20):
             assert compiled.version_text(tag) is None
     assert time.process_time() - began < 2
+
+
+@dataclass(frozen=True)
+class OtherRelease:
+    """RE2's Python side as far as it is documented: there is no way past it."""
+
+    _compiled: Any
+
+    @property
+    def groups(self) -> int:
+        found: int = self._compiled.groups
+        return found
+
+    def search(self, text: bytes) -> Any:
+        return self._compiled.search(text)
+
+
+pieces = st.recursive(
+    st.sampled_from(["a", "1", ".", "[0-9]+", "[^a]", "é", "", "^", "$", "\\C", "\\x00", "\\b"]),
+    lambda inner: (
+        st.builds("{}{}".format, inner, inner)
+        | st.builds("(?:{}|{})".format, inner, inner)
+        | st.builds("({}){}".format, inner, st.sampled_from(["", "*", "?", "*?", "{0}"]))
+    ),
+    max_leaves=6,
+)
+expressions = pieces | st.builds("{}(?P<version>{}){}".format, pieces, pieces, st.sampled_from(["", "?", "*", "$|a"]))
+searched = st.text("aa11.é\0\n", max_size=10) | st.text(max_size=6)
+
+
+@given(expressions, searched)
+def test_a_pattern_finds_the_same_where_its_engine_lets_nobody_past_its_python_side(pattern: str, tag: str) -> None:
+    direct = TagPattern.compile(pattern)
+    documented = patterns._spans_of(OtherRelease(re2.compile(pattern.encode())))
+
+    def spans(of: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]] | None:
+        return None if of[0][0] < 0 else list(of)
+
+    assert spans(documented(tag.encode())) == spans(direct._spans(tag.encode()))
+    assert replace(direct, _spans=documented).version_text(tag) == direct.version_text(tag)
 
 
 def excludes(glob: str, tag: str) -> bool:

@@ -183,7 +183,7 @@ def test_a_range_knows_whether_any_release_can_match(text: str, *, releases: boo
 def test_a_version_outside_is_told_where_it_lies(text: str, read: str, place: str) -> None:
     limits = Range.parse(text)
     assert not limits.admits(version(read), prereleases=False)
-    assert limits.place_of(version(read)) == place
+    assert limits.place_of(version(read).precedence) == place
 
 
 # A small world in which all that a range of up to four small conditions can tell apart has a member.

@@ -1,6 +1,8 @@
 """The best tag that may be taken is the choice, in whatever order the tags come, and every tag has one reason."""
 
 from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -8,26 +10,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundlewatch.errors import BundleWatchError, InvalidPattern, InvalidRange
-from bundlewatch.policy.selection import Candidate, Policy, Ranking, Selection, select
+from bundlewatch.policy.policy import Policy
+from bundlewatch.policy.ranking import Ranking
+from bundlewatch.policy.selection import Candidate, Running, Selection, select
 from bundlewatch.policy.verdict import Reason, Verdict
-from bundlewatch.policy.version import Version, from_tag, parse_loose
+from unit.policy.listings import SIGNATURE, TAGS, orders, policies
+from unit.policy.listings import tags as tags_of
 
-SIGNATURE = f"sha256-{'0123456789abcdef' * 4}.sig"
 V = "^v(?P<version>.+)$"
 
 
-def version(text: str | None) -> Version | None:
-    return parse_loose(text) if text is not None else None
+def above(floor: str | None, **order: Any) -> Running:
+    """Somebody runs `floor`, of which the registry does not know any more."""
+    return Running(floor=Policy.compile(**order).read(floor) if floor is not None else None)
 
 
 def policy(**wanted: Any) -> Policy:
     """As `spec.tags` and `spec.pin` say it."""
-    nothing = {"pattern": None, "exclude": (), "range": None, "prereleases": False, "pin": None}
-    return Policy.compile(**{**nothing, **wanted})
+    return Policy.compile(**wanted)
 
 
-def selection(tags: str, *, floor: str | None = None, **wanted: Any) -> Selection:
-    return select(tags.split(), policy=policy(**wanted), floor=version(floor))
+def selection(tags: str, *, floor: str | None = None, running: Running | None = None, **wanted: Any) -> Selection:
+    order = {name: wanted[name] for name in ("order", "direction") if name in wanted}
+    return select(tags.split(), policy=policy(**wanted), running=running or above(floor, **order))
 
 
 def ranked(tags: str, *, floor: str | None = None, **wanted: Any) -> str:
@@ -38,7 +43,7 @@ def look(found: Selection, *, bad: int = 0) -> tuple[Candidate | None, dict[str,
     """A look at manifests, the best first, of which the first `bad` are no charts: the choice, and the rejected."""
     candidates = list(found.ranked)
     rejected = {
-        candidate.tag: Verdict(candidate.tag, str(candidate.version), Reason.NOT_A_CHART, "it is an image")
+        candidate.tag: Verdict(candidate.tag, str(candidate.reading), Reason.NOT_A_CHART, "it is an image")
         for candidate in candidates[:bad]
     }
     return (candidates[bad] if bad < len(candidates) else None), rejected
@@ -90,6 +95,51 @@ def test_tags_of_one_version_have_an_order_too(tags: str, best_first: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("tags", "wanted", "best_first"),
+    [
+        pytest.param("24.04 2024.10 20240501", {"order": "calver"}, "2024.10 20240501 24.04", id="dates"),
+        pytest.param("2.4 10 9.5 1.0.0 x", {"order": "numerical"}, "10 9.5 2.4", id="numbers"),
+        pytest.param(
+            "2.4 10 9.5 x", {"order": "numerical", "direction": "Descending"}, "2.4 9.5 10", id="from the lowest"
+        ),
+        pytest.param("10 9 b B", {"order": "alphabetical"}, "b B 9 10", id="text"),
+        pytest.param(
+            "10 9 b", {"order": "alphabetical", "direction": "Descending"}, "10 9 b", id="from the first text"
+        ),
+        pytest.param("24.1 23.1", {"order": "calver", "direction": "Descending"}, "23.1 24.1", id="from the earliest"),
+        pytest.param("2024.1 24.01 24.1", {"order": "calver"}, "24.1 24.01 2024.1", id="equal dates: the last as text"),
+        pytest.param(
+            "24.1_b 24.1 24.1_a", {"order": "calver"}, "24.1_b 24.1_a 24.1", id="equal dates: by their builds"
+        ),
+        pytest.param("7 07 7.0", {"order": "numerical"}, "7.0 7 07", id="equal numbers: the last as text"),
+        pytest.param(
+            "7 07 7.0",
+            {"order": "numerical", "direction": "Descending"},
+            "07 7 7.0",
+            id="descending: the first as text",
+        ),
+        pytest.param("1_0 1 1+0", {"order": "alphabetical"}, "1_0 1+0 1", id="an underscore is one in text"),
+        pytest.param("1_0 1", {"order": "numerical"}, "1", id="an underscore is in no number"),
+        pytest.param(
+            f"{'9' * 128} {'9' * 127}8", {"order": "numerical"}, f"{'9' * 128} {'9' * 127}8", id="longest tags"
+        ),
+        pytest.param("1.0 cleanup", {"order": "alphabetical"}, "1.0", id="no text is read in what belongs to werf"),
+        pytest.param("0" * 56, {"order": "numerical"}, "", id="nor is a number"),
+        pytest.param(
+            "b7-x b10-y",
+            {"order": "numerical", "pattern": "^b(?P<version>[0-9]+)"},
+            "b10-y b7-x",
+            id="a part is a number",
+        ),
+    ],
+)
+def test_each_order_and_direction_has_its_own_idea_of_the_newest(
+    tags: str, wanted: dict[str, Any], best_first: str
+) -> None:
+    assert ranked(tags, **wanted) == best_first
+
+
+@pytest.mark.parametrize(
     ("tag", "pattern", "meant"),
     [
         pytest.param("1.2.3_b.7", None, "1.2.3+b.7", id="the whole tag"),
@@ -104,6 +154,29 @@ def test_an_underscore_in_a_tag_stands_for_the_plus_of_a_version(
     found = policy(pattern=pattern).read(tag)
 
     assert (None if found is None else str(found)) == meant
+
+
+@pytest.mark.parametrize(
+    ("order", "pattern", "tag", "read"),
+    [
+        pytest.param("semver", V, "1.2.3", "1.2.3", id="a version is one wherever it stands"),
+        pytest.param("calver", V, "2024.1", "2024.1", id="so is a date"),
+        pytest.param("numerical", V, "7", None, id="a number may be anything"),
+        pytest.param("alphabetical", V, "noble", None, id="so may a text"),
+        pytest.param("semver", V, "latest", None, id="a word is no version anywhere"),
+        pytest.param("numerical", V, "v7", "7", id="a number where the pattern says"),
+        pytest.param("alphabetical", V, "vnoble", "noble", id="a text where the pattern says"),
+        pytest.param("semver", "^1(?P<version>[a-z]*)", "1.2.3", None, id="no version where the pattern says"),
+        pytest.param("calver", "^(?P<version>v?)2024", "2024.1", None, id="no date where the pattern says"),
+        pytest.param("alphabetical", "^v(?P<version>x)?", "v1", None, id="no text where the pattern says"),
+    ],
+)
+def test_what_the_pattern_does_not_match_is_read_only_if_it_cannot_be_mistaken(
+    order: str, pattern: str, tag: str, read: str | None
+) -> None:
+    found = policy(order=order, pattern=pattern).read(tag)
+
+    assert (None if found is None else str(found)) == read
 
 
 @pytest.mark.parametrize(
@@ -314,6 +387,205 @@ def test_nothing_below_what_runs_is_a_candidate(floor: str | None, candidates: s
 
 
 @pytest.mark.parametrize(
+    ("order", "direction", "tags", "floor", "candidates"),
+    [
+        pytest.param("calver", "Ascending", "23.10 24.04 24.04.1 24.10", "2024-04", "24.10 24.04.1 24.04", id="a date"),
+        pytest.param("calver", "Ascending", "24.04 24.10", "24.10-rc1", "24.10", id="a date that is a prerelease"),
+        pytest.param("calver", "Ascending", "24.04 24.04_b", "24.04_a", "24.04_b", id="a lower build of a date"),
+        pytest.param("calver", "Descending", "23.10 24.04 24.10", "24.04", "23.10 24.04", id="dates downwards"),
+        pytest.param("numerical", "Ascending", "5 7 07 8.5 10", "7.0", "10 8.5 7 07", id="a number and its equals"),
+        pytest.param("numerical", "Descending", "5 7 07 8.5 10", "7.0", "5 07 7", id="numbers downwards"),
+        pytest.param("numerical", "Descending", "5 7", "4", "", id="lower than all numbers"),
+        pytest.param("alphabetical", "Ascending", "bionic focal jammy", "focal", "jammy focal", id="a text"),
+        pytest.param("alphabetical", "Descending", "bionic focal jammy", "focal", "bionic focal", id="texts downwards"),
+        pytest.param("alphabetical", "Ascending", "bionic jammy", "focal", "jammy", id="a text that has vanished"),
+    ],
+)
+def test_nothing_older_than_what_runs_is_a_candidate_in_any_order(
+    order: str, direction: str, tags: str, floor: str, candidates: str
+) -> None:
+    assert ranked(tags, floor=floor, order=order, direction=direction) == candidates
+
+
+@pytest.mark.parametrize(
+    ("order", "direction", "message"),
+    [
+        pytest.param("numerical", "Ascending", "6 is below 7.0, which runs", id="upwards"),
+        pytest.param("numerical", "Descending", "6 is above 5.0, which runs", id="downwards"),
+    ],
+)
+def test_what_is_older_than_what_runs_says_on_which_side_of_it(order: str, direction: str, message: str) -> None:
+    found = verdict("6", order=order, direction=direction, floor="7.0" if direction == "Ascending" else "5.0")
+
+    assert (found.reason, found.message) == (Reason.DOWNGRADE, message)
+
+
+def runs(*tags: str, floor: str | None = None, **order: Any) -> Running:
+    """Somebody runs these tags, of which `floor` is the oldest."""
+    return Running(frozenset(tags), floor=above(floor, **order).floor)
+
+
+@pytest.mark.parametrize(
+    ("tag", "wanted", "reason", "message"),
+    [
+        pytest.param("1.0.0", {}, "Current", "runs now; superseded by 1.1.0", id="a better one is chosen"),
+        pytest.param("1.1.0", {}, "Chosen", "the best that may be taken; it runs already", id="it is the choice"),
+        pytest.param("1.1.0", {"bad": 1}, "NotAChart", "it is an image", id="it was rejected"),
+        pytest.param(
+            "1.0.0", {"exclude": ["1.0.*"]}, "Excluded", "excluded by 1.0.*", id="it may not be taken any more"
+        ),
+        pytest.param(
+            "1.0.0", {"pin": "1.1.0"}, "Superseded", "spec.pin asks for exactly 1.1.0", id="another one is pinned"
+        ),
+        pytest.param("1.0.0", {"pin": "1.0.0"}, "Chosen", "spec.pin asks for it; it runs already", id="it is pinned"),
+    ],
+)
+def test_what_runs_says_so(tag: str, wanted: dict[str, Any], reason: str, message: str) -> None:
+    found = verdict(tag, "1.0.0 1.1.0", running=runs(tag, floor=tag), **wanted)
+
+    assert (found.tag, str(found.reason), found.message) == (tag, reason, message)
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted", "counts"),
+    [
+        pytest.param(
+            ["1.0.0"], {}, {"Chosen": 1, "Current": 1, "Superseded": 1}, id="one that a better one supersedes"
+        ),
+        pytest.param(["1.0.0", "1.1.0"], {}, {"Chosen": 1, "Current": 2}, id="several, by several Applications"),
+        pytest.param(["1.2.0"], {}, {"Chosen": 1, "Superseded": 2}, id="the choice"),
+        pytest.param(["0.9.0"], {}, {"Chosen": 1, "Superseded": 2}, id="one that is not listed any more"),
+        pytest.param(
+            ["1.0.0"], {"exclude": ["1.0.*"]}, {"Chosen": 1, "Excluded": 1, "Superseded": 1}, id="one that is excluded"
+        ),
+        pytest.param(["1.2.0"], {"bad": 1}, {"Chosen": 1, "NotAChart": 1, "Superseded": 1}, id="one that was rejected"),
+        pytest.param(["1.2.0"], {"bad": 3}, {"NotAChart": 3}, id="one of which nothing was chosen"),
+        pytest.param(["1.0.0"], {"pin": "1.1.0"}, {"Chosen": 1, "Superseded": 2}, id="one that is not pinned"),
+        pytest.param(["1.1.0"], {"pin": "1.1.0"}, {"Chosen": 1, "Superseded": 2}, id="the pinned one"),
+    ],
+)
+def test_what_runs_is_counted_as_it_is_called(
+    running: list[str], wanted: dict[str, Any], counts: dict[str, int]
+) -> None:
+    bad = wanted.pop("bad", 0)
+    found = selection("1.0.0 1.1.0 1.2.0", running=runs(*running), **wanted)
+    chosen, rejected = look(found, bad=bad)
+
+    assert found.counts(chosen=chosen, rejected=rejected) == counts
+
+
+@pytest.mark.parametrize(
+    ("tags", "unread", "wanted", "why"),
+    [
+        pytest.param("7 8", "latest", {"order": "numerical"}, "is no number such as 42 or 3.14", id="no number"),
+        pytest.param("1.0.0 2.0.0", "main", {}, "is no semantic version such as 1.2.3", id="no version"),
+        pytest.param(
+            "24.04 24.10",
+            "noble",
+            {"order": "calver"},
+            "is no calendar version such as 2024.01.15, 24.04 or 20240115",
+            id="no date",
+        ),
+        pytest.param(
+            "v7 v8",
+            "7",
+            {"order": "numerical", "pattern": V},
+            f"does not match the pattern {V}",
+            id="a number that the pattern does not match",
+        ),
+        pytest.param(
+            "va vb",
+            "noble",
+            {"order": "alphabetical", "pattern": V},
+            f"does not match the pattern {V}",
+            id="a text that the pattern does not match",
+        ),
+        pytest.param(
+            "v1.0.0 v2.0.0",
+            "vmain",
+            {"pattern": V},
+            "reads as main, which is no semantic version such as 1.2.3",
+            id="the part is no version",
+        ),
+        pytest.param(
+            "v1.0.0 v2.0.0",
+            "1.0.0-01",
+            {"pattern": V},
+            "is no semantic version: 01 in its prerelease has a leading zero",
+            id="no version, and the pattern does not match",
+        ),
+        pytest.param(
+            "va vb",
+            "1.0.0",
+            {"order": "alphabetical", "pattern": "v(?P<version>.+)|^1"},
+            "holds no version to the pattern",
+            id="the pattern catches nothing",
+        ),
+    ],
+)
+def test_where_it_cannot_be_told_what_runs_nothing_is_a_candidate_and_the_cure_is_told(
+    tags: str, unread: str, wanted: dict[str, Any], why: str
+) -> None:
+    found = selection(tags, running=Running(frozenset({unread}), unread=unread), **wanted)
+
+    assert list(found.ranked) == []
+    assert found.problem == (
+        "none of 2 tags may be taken: "
+        f"of 2 it cannot be told whether they are newer than {unread}, which runs and {why}; "
+        "to take one all the same, set spec.pin to it, or spec.rollout.allowDowngrade: true"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tags", "problem"),
+    [
+        pytest.param(
+            "1.0.0",
+            "the only tag may not be taken: of 1 it cannot be told whether it is newer than main, which runs and is no "
+            "semantic version such as 1.2.3; "
+            "to take one all the same, set spec.pin to it, or spec.rollout.allowDowngrade: true",
+            id="a single tag",
+        ),
+        pytest.param(
+            "1.0.0 2.0.0-rc.1 latest",
+            "none of 3 tags may be taken: of 1 it cannot be told whether it is newer than main, which runs and is no "
+            "semantic version such as 1.2.3, 1 no version, 1 a prerelease; "
+            "to take one all the same, set spec.pin to it, or spec.rollout.allowDowngrade: true",
+            id="others may not be taken anyway",
+        ),
+        pytest.param(
+            "latest",
+            "the only tag may not be taken: 1 no version; publish one that fits, or correct spec.tags",
+            id="none might be taken",
+        ),
+        pytest.param("", "the repository has no tags yet", id="no tags"),
+    ],
+)
+def test_where_it_cannot_be_told_what_runs_the_whole_listing_is_accounted_for(tags: str, problem: str) -> None:
+    assert selection(tags, running=Running(unread="main")).problem == problem
+
+
+def test_where_it_cannot_be_told_what_runs_all_that_might_be_taken_says_so() -> None:
+    found = selection("7 8 x", order="numerical", running=Running(unread="latest"))
+
+    verdicts = found.nearest(10, chosen=None, rejected={})
+
+    assert [(verdict.tag, verdict.reason, verdict.message) for verdict in verdicts] == [
+        ("8", Reason.DOWNGRADE, "it cannot be told whether 8 is newer than latest, which runs"),
+        ("7", Reason.DOWNGRADE, "it cannot be told whether 7 is newer than latest, which runs"),
+        ("x", Reason.NOT_A_VERSION, "x is no number such as 42 or 3.14"),
+    ]
+    assert found.counts(chosen=None, rejected={}) == {Reason.DOWNGRADE: 2, Reason.NOT_A_VERSION: 1}
+
+
+def test_a_pin_is_a_candidate_also_where_it_cannot_be_told_what_runs() -> None:
+    found = selection("1.0.0 2.0.0", pin="1.0.0", running=Running(unread="main"))
+
+    assert [candidate.tag for candidate in found.ranked] == ["1.0.0"]
+    assert found.problem is None
+
+
+@pytest.mark.parametrize(
     ("tags", "wanted", "problem"),
     [
         pytest.param("1.0.0", {}, None, id="there is a candidate"),
@@ -335,7 +607,8 @@ def test_nothing_below_what_runs_is_a_candidate(floor: str | None, candidates: s
         pytest.param(
             "1.0.0 1.1.0",
             {"floor": "1.2.0"},
-            "none of 2 tags may be taken: 2 older than 1.2.0, which runs; to go back to an older one, set spec.pin",
+            "none of 2 tags may be taken: 2 older than 1.2.0, which runs; to go back to an older one, set spec.pin to "
+            "it, or spec.rollout.allowDowngrade: true",
             id="all below what runs",
         ),
         pytest.param(
@@ -343,7 +616,7 @@ def test_nothing_below_what_runs_is_a_candidate(floor: str | None, candidates: s
             {"pattern": V, "range": "<=3", "exclude": ["v2.*"], "floor": "9.0.0"},
             "none of 11 tags may be taken: 3 older than 9.0.0, which runs, 2 of werf's or cosign's own, "
             "2 out of range, 1 excluded, 1 no version, 1 not matching the pattern, 1 a prerelease; "
-            "to go back to an older one, set spec.pin",
+            "to go back to an older one, set spec.pin to it, or spec.rollout.allowDowngrade: true",
             id="something of everything, the most first",
         ),
     ],
@@ -357,7 +630,7 @@ def test_without_a_candidate_the_whole_listing_is_accounted_for(
 def test_those_who_run_different_versions_share_a_judgement_and_not_a_choice() -> None:
     ranking = Ranking(policy(), ["1.0.0", "2.0.0"])
 
-    behind, ahead = (ranking.select(floor=version(floor)) for floor in ("1.0.0", "3.0.0"))
+    behind, ahead = (Selection(ranking, above(floor)) for floor in ("1.0.0", "3.0.0"))
 
     assert [candidate.tag for candidate in behind.ranked] == ["2.0.0", "1.0.0"]
     assert list(ahead.ranked) == []
@@ -400,7 +673,14 @@ def releases(count: int) -> str:
 def test_the_nearest_are_the_choice_and_then_the_newest_first() -> None:
     found = selection("0.9.0 1.0.0 1.0.1 2.0.0 3.0.0-rc.1 main latest", range="~1.0")
 
-    assert nearest(found) == "1.0.1 3.0.0-rc.1 2.0.0 1.0.0 0.9.0 main latest"
+    assert nearest(found) == "1.0.1 3.0.0-rc.1 2.0.0 1.0.0 0.9.0 latest main"
+
+
+def test_the_nearest_go_up_where_the_lowest_is_the_newest() -> None:
+    found = selection("10 9 8 1 0 x", order="numerical", direction="Descending", exclude=["0"])
+
+    assert nearest(found) == "1 0 8 9 10 x"
+    assert nearest(found, bad=1) == "8 0 1 9 10 x"
 
 
 def test_what_belongs_to_werf_and_cosign_is_not_shown() -> None:
@@ -427,81 +707,112 @@ def test_where_nothing_else_is_left_the_rejected_fill_what_is_shown() -> None:
     assert nearest(selection(releases(9)), bad=9, count=6) == "1.0.8 1.0.7 1.0.6 1.0.5 1.0.4 1.0.3"
 
 
-numbers = st.integers(min_value=0, max_value=3)
-versions = st.builds(
-    "{}{}.{}{}{}".format,
-    st.sampled_from(["", "", "v"]),
-    numbers,
-    numbers,
-    st.sampled_from(["", "", ".0", ".1", "-rc.1", "-rc.2", ".1-0"]),
-    st.sampled_from(["", "", "_1", "_10", "_b"]),
-)
-any_tag = versions | st.sampled_from([SIGNATURE, "cleanup", "latest", "v", "1.0.0-01"]) | st.text(max_size=8)
-listings = st.lists(any_tag, max_size=16)
-policies = st.builds(
-    policy,
-    pattern=st.sampled_from([None, None, V, "(?P<version>[0-9.]+)"]),
-    exclude=st.sampled_from([(), ("*_b",), ("v*", "1.0.0")]),
-    range=st.sampled_from([None, "^1", ">=1.0.0-0", "1 || >2.1, !=2.2"]),
-    prereleases=st.booleans(),
-    pin=st.sampled_from([None, None, None, "1.0.0", "latest"]),
-)
-floors = st.none() | versions.map(lambda tag: parse_loose(from_tag(tag)))
+@dataclass(frozen=True)
+class Situation:
+    policy: Policy
+    tags: list[str]
+    running: Running
+    bad: int
+    """How many of the best candidates are no charts."""
+
+    @property
+    def selection(self) -> Selection:
+        return select(self.tags, policy=self.policy, running=self.running)
 
 
-@given(policies, st.data())
-def test_the_same_tags_in_any_order_are_ranked_the_same(wanted: Policy, data: st.DataObject) -> None:
-    tags = data.draw(listings)
-    shuffled = data.draw(st.permutations(tags))
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    order = draw(orders)
+    wanted, tags = draw(policies(order)), draw(st.lists(tags_of(order), max_size=16))
+    runs = draw(st.lists(st.sampled_from(tags) if tags else TAGS[order], max_size=2)) + draw(
+        st.lists(TAGS[order], max_size=1)
+    )
+    running = draw(
+        st.sampled_from(
+            [
+                Running(),
+                Running(frozenset(runs)),
+                *(Running(frozenset(runs), floor=floor) for tag in runs if (floor := wanted.read(tag)) is not None),
+                *(Running(frozenset(runs), unread=tag) for tag in runs[:1]),
+            ]
+        )
+    )
+    return Situation(wanted, tags, running, bad=draw(st.integers(min_value=0, max_value=4)))
 
-    one, two = (select(order, policy=wanted, floor=None) for order in (tags, shuffled))
+
+@given(situations(), st.data())
+def test_the_same_tags_in_any_order_and_on_any_pages_are_ranked_the_same(
+    situation: Situation, data: st.DataObject
+) -> None:
+    again = data.draw(st.lists(st.sampled_from(situation.tags), max_size=4)) if situation.tags else []
+    shuffled = data.draw(st.permutations([*situation.tags, *again]))
+
+    one, two = situation.selection, replace(situation, tags=shuffled).selection
 
     assert list(one.ranked) == list(two.ranked)
-    assert (one.problem, nearest(one)) == (two.problem, nearest(two))
+    assert (one.total, one.problem, nearest(one)) == (two.total, two.problem, nearest(two))
 
 
-@given(listings, policies, floors)
-def test_the_candidates_go_down_from_the_highest_to_what_runs(
-    tags: list[str], wanted: Policy, floor: Version | None
-) -> None:
-    ranks = [candidate.version for candidate in select(tags, policy=wanted, floor=floor).ranked]
+@given(situations())
+def test_the_candidates_go_down_from_the_newest_to_what_runs(situation: Situation) -> None:
+    readings = [candidate.reading for candidate in situation.selection.ranked]
 
-    if wanted.pin is None:
-        found = [rank for rank in ranks if rank is not None]
-        assert found == ranks
-        assert found == sorted(found, reverse=True)
-        assert floor is None or all(rank >= floor for rank in found)
+    if situation.policy.pin is None:
+        found = [reading for reading in readings if reading is not None]
+        assert found == readings
+        assert not any(reading.is_older(following) for reading, following in pairwise(found))
+        floor = situation.running.floor
+        assert floor is None or not any(reading.is_older(floor) for reading in found)
+        assert situation.running.unread is None or not found
 
 
-@given(listings, st.text(max_size=8), policies, floors)
-def test_one_more_tag_never_changes_the_choice_among_the_rest(
-    tags: list[str], more: str, wanted: Policy, floor: Version | None
-) -> None:
-    without, beside = (select(listed, policy=wanted, floor=floor).ranked for listed in (tags, [*tags, more]))
+@given(situations())
+def test_whatever_is_no_candidate_may_not_be_taken_or_is_older_than_what_runs(situation: Situation) -> None:
+    wanted, floor = situation.policy, situation.running.floor
+    candidates = {candidate.tag for candidate in situation.selection.ranked}
+
+    if wanted.pin is None and situation.running.unread is None:
+        for tag in set(situation.tags).difference(candidates):
+            reading = wanted.read(tag)
+            older = floor is not None and reading is not None and reading.is_older(floor)
+            assert older or wanted.judge(tag)[0] is not None
+
+
+@given(situations(), st.data())
+def test_one_more_tag_never_changes_the_choice_among_the_rest(situation: Situation, data: st.DataObject) -> None:
+    more = data.draw(tags_of(situation.policy.order.name))
+
+    without, beside = situation.selection.ranked, replace(situation, tags=[*situation.tags, more]).selection.ranked
 
     assert [found for found in beside if found.tag != more] == [found for found in without if found.tag != more]
 
 
-@given(listings, policies, floors, st.integers(min_value=0, max_value=4))
-def test_every_tag_gets_one_verdict_and_they_add_up(
-    tags: list[str], wanted: Policy, floor: Version | None, bad: int
-) -> None:
-    found = select(tags, policy=wanted, floor=floor)
-    chosen, rejected = look(found, bad=bad)
+@given(situations())
+def test_every_tag_gets_one_verdict_and_they_add_up(situation: Situation) -> None:
+    found = situation.selection
+    chosen, rejected = look(found, bad=situation.bad)
 
-    verdicts = [found.verdict_of(tag, chosen=chosen, rejected=rejected) for tag in sorted(set(tags))]
+    verdicts = [found.verdict_of(tag, chosen=chosen, rejected=rejected) for tag in sorted(set(situation.tags))]
 
     assert found.counts(chosen=chosen, rejected=rejected) == Counter(verdict.reason for verdict in verdicts)
+    assert found.total == len(verdicts)
     assert all(verdict.message for verdict in verdicts)
 
 
+@given(situations())
+def test_before_anybody_has_looked_the_verdicts_add_up_too(situation: Situation) -> None:
+    found = situation.selection
+
+    verdicts = [found.verdict_of(tag, chosen=None, rejected={}) for tag in sorted(set(situation.tags))]
+
+    assert found.counts(chosen=None, rejected={}) == Counter(verdict.reason for verdict in verdicts)
+
+
 @settings(max_examples=150)
-@given(listings, policies, floors, st.integers(min_value=0, max_value=4), st.integers(min_value=1, max_value=6))
-def test_the_nearest_never_repeat_a_tag_and_the_choice_is_their_first(
-    tags: list[str], wanted: Policy, floor: Version | None, bad: int, count: int
-) -> None:
-    found = select(tags, policy=wanted, floor=floor)
-    chosen, rejected = look(found, bad=bad)
+@given(situations(), st.integers(min_value=1, max_value=6))
+def test_the_nearest_never_repeat_a_tag_and_the_choice_is_their_first(situation: Situation, count: int) -> None:
+    found = situation.selection
+    chosen, rejected = look(found, bad=situation.bad)
 
     shown = found.nearest(count, chosen=chosen, rejected=rejected)
 
@@ -510,11 +821,9 @@ def test_the_nearest_never_repeat_a_tag_and_the_choice_is_their_first(
     assert list(shown) == [found.verdict_of(verdict.tag, chosen=chosen, rejected=rejected) for verdict in shown]
 
 
-@given(listings, policies, floors)
-def test_there_is_a_problem_exactly_where_there_is_no_candidate(
-    tags: list[str], wanted: Policy, floor: Version | None
-) -> None:
-    found = select(tags, policy=wanted, floor=floor)
+@given(situations())
+def test_there_is_a_problem_exactly_where_there_is_no_candidate(situation: Situation) -> None:
+    found = situation.selection
 
     assert (found.problem is None) == any(True for _ in found.ranked)
 

@@ -7,9 +7,8 @@ import pytest
 from bundlewatch.api.v1alpha1 import ApplicationStatus
 from bundlewatch.argocd.application import parse
 from bundlewatch.argocd.matching import kind_of
-from bundlewatch.policy.selection import Policy
-from bundlewatch.policy.version import from_tag, parse_loose
-from bundlewatch.rollout.plan import Action, Choice, Step, fits, floor_of, plan, runs
+from bundlewatch.policy.policy import Policy
+from bundlewatch.rollout.plan import Action, Choice, Step, fits, plan, running_of, runs
 from bundlewatch.rollout.targets import Target
 
 HELM = {"repoURL": "registry.example.com/shop", "chart": "bundle"}
@@ -62,12 +61,24 @@ def target(
 
 
 def policy(pattern: str | None = None) -> Policy:
-    return Policy.compile(pattern=pattern, exclude=(), range=None, prereleases=False, pin=None)
+    return Policy.compile(pattern=pattern)
 
 
-def choice(tag: str = "1.1.0", *, pinned: bool = False, chart: str = "bundle", legacy_layer: bool = False) -> Choice:
+def choice(
+    tag: str = "1.1.0",
+    *,
+    pinned: bool = False,
+    chart: str = "bundle",
+    legacy_layer: bool = False,
+    downgrade: bool = False,
+) -> Choice:
     return Choice(
-        tag=tag, version=parse_loose(from_tag(tag)), chart_name=chart, legacy_layer=legacy_layer, pinned=pinned
+        tag=tag,
+        reading=policy().read(tag),
+        chart_name=chart,
+        legacy_layer=legacy_layer,
+        pinned=pinned,
+        downgrade=downgrade,
     )
 
 
@@ -143,8 +154,9 @@ def test_nothing_is_moved_below_what_runs(aim: Target, message: str) -> None:
         pytest.param(target("latest", source=NATIVE, resolved=DIGEST), id="nobody can tell what runs"),
     ],
 )
-def test_a_pin_moves_down_and_where_nobody_can_tell(aim: Target) -> None:
-    found = step(choice(pinned=True), aim)
+@pytest.mark.parametrize("chosen", [choice(pinned=True), choice(downgrade=True)], ids=["pin", "allowDowngrade"])
+def test_a_pin_and_a_wanted_downgrade_move_down_and_where_nobody_can_tell(chosen: Choice, aim: Target) -> None:
+    found = step(chosen, aim)
 
     assert (found.action, found.desired) == (Action.MOVE, "1.1.0")
 
@@ -165,8 +177,9 @@ def test_where_nobody_can_tell_what_runs_nothing_is_moved(aim: Target, live: str
 
     assert (found.action, found.desired) == (Action.REFUSE, live)
     assert found.message == (
-        f"targetRevision '{live}' is no version, so it cannot be told whether 1.1.0 is newer than what runs; "
-        "set targetRevision to a version once, or set spec.pin to 1.1.0"
+        f"targetRevision '{live}' is no version that spec.tags reads, so it cannot be told whether 1.1.0 is newer "
+        "than what runs; set targetRevision to a version once, or spec.pin to 1.1.0, or spec.rollout.allowDowngrade "
+        "to true"
     )
 
 
@@ -407,6 +420,20 @@ def test_what_runs_is_what_was_asked_for_last_that_is_a_version(
 def test_the_floor_is_the_lowest_that_runs_and_none_where_one_cannot_be_told(
     revisions: list[str | None], floor: str | None
 ) -> None:
-    found = floor_of([target(live, source=NATIVE) for live in revisions], read=policy().read)
+    targets = [target(live, source=NATIVE) for live in revisions]
 
-    assert (None if found is None else str(found)) == floor
+    found = running_of(targets, read=policy().read, downgrade=False)
+
+    assert (None if found.floor is None else str(found.floor)) == floor
+
+
+def test_where_a_downgrade_is_wanted_there_is_no_floor() -> None:
+    found = running_of([target("1.2.0")], read=policy().read, downgrade=True)
+
+    assert (found.floor, found.tags) == (None, {"1.2.0"})
+
+
+def test_what_runs_is_told_by_its_tags() -> None:
+    targets = [target("1.2.0+b", resolved="1.1.0"), target("1.0.0", source=NATIVE), target("latest", source=NATIVE)]
+
+    assert running_of(targets, read=policy().read, downgrade=False).tags == {"1.2.0_b", "1.0.0"}

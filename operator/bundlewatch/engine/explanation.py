@@ -1,0 +1,188 @@
+"""What a pass would decide, and why, without doing it: the answer of `bundlewatch explain`.
+
+Rests on the very parts a pass is made of, so that it cannot say anything else than the operator does. Of a live
+BundleWatch it asks the API server and the registry; of one that is not applied yet it takes what it is given.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.argocd import application
+from bundlewatch.argocd.spelling import tag_of
+from bundlewatch.bundle.inspection import Inspected
+from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
+from bundlewatch.cluster.secrets import ReadsSecrets
+from bundlewatch.engine.choosing import Chosen, Findings, Look, choose
+from bundlewatch.engine.listing import Listings, ReadsRegistries, Route
+from bundlewatch.engine.memory import Memory
+from bundlewatch.engine.policies import compiled
+from bundlewatch.engine.ports import Json
+from bundlewatch.engine.table import Table, read_watch
+from bundlewatch.errors import InvalidSpec, ObjectGone
+from bundlewatch.policy.policy import Policy
+from bundlewatch.policy.selection import Candidate, Running, select
+from bundlewatch.policy.verdict import Verdict
+from bundlewatch.rollout.plan import Action, Choice, Step, plan, running_of
+from bundlewatch.rollout.targets import Target, Unmet, find_targets
+
+
+class ReadsCluster(ReadsSecrets, Protocol):
+    async def objects(self, resource: Resource, *, namespace: str) -> Sequence[Json]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was found, and what would become of each Application (its name, and that in words)."""
+
+    watch: BundleWatch
+    findings: Findings
+    tags: Sequence[str]
+    applications: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def choice(self) -> Verdict | None:
+        chosen = self.findings.chosen
+        return self.verdicts((chosen.candidate.tag,))[0] if chosen is not None else None
+
+    def verdicts(self, tags: Iterable[str] | None = None) -> tuple[Verdict, ...]:
+        """The verdicts on these tags of the listing, or on all: the choice first, then the newest first."""
+        assert self.findings.selection is not None
+        return self.findings.selection.verdicts(
+            self.tags if tags is None else tags, chosen=self._chosen, rejected=self.findings.rejected
+        )
+
+    def nearest(self, count: int) -> tuple[Verdict, ...]:
+        """The choice, and the verdicts a person asks for first."""
+        assert self.findings.selection is not None
+        return self.findings.selection.nearest(count, chosen=self._chosen, rejected=self.findings.rejected)
+
+    def counts(self) -> dict[str, int]:
+        """How many tags got each verdict, the most first."""
+        assert self.findings.selection is not None
+        found = self.findings.selection.counts(chosen=self._chosen, rejected=self.findings.rejected)
+        return {str(reason): count for reason, count in sorted(found.items(), key=lambda entry: (-entry[1], entry[0]))}
+
+    @property
+    def _chosen(self) -> Candidate | None:
+        return self.findings.chosen.candidate if self.findings.chosen is not None else None
+
+
+async def explain_live(
+    name: str, namespace: str, *, cluster: ReadsCluster, registry: ReadsRegistries, timeout_s: float
+) -> Explanation:
+    """What the operator would decide now about a BundleWatch of the cluster.
+
+    Raises InvalidSpec when there is none of that name or its spec is wrong, and what the API server, its Secrets
+    and the registry raise. `timeout_s`: deadline of the listing.
+    """
+    table = Table()
+    try:
+        bodies = await cluster.objects(BUNDLE_WATCHES, namespace=namespace)
+    except ObjectGone:
+        raise InvalidSpec("the cluster knows no BundleWatches; apply crds/ first, or name another --context") from None
+    for body in bodies:
+        table.put_watch(read_watch(body))
+    watch = table.watches.get((namespace, name))
+    if watch is None:
+        raise InvalidSpec(f"there is no BundleWatch {namespace}/{name}; `kubectl get bw --all-namespaces` lists all")
+    if not isinstance(watch, BundleWatch):
+        raise watch.error
+    policy = compiled(watch.spec)
+    route = Route.of(watch)
+    for body in await cluster.objects(APPLICATIONS, namespace=namespace):
+        table.put_application(application.parse(body))
+    targets, unmet = find_targets(
+        watch, applications=table.applications_in(namespace), rivals=lambda found: table.rivals(watch, found)
+    )
+    listings = Listings(registry=registry, cluster=cluster, clock=time.monotonic, timeout_s=timeout_s)
+    try:
+        listing = await listings.refresh(route, fresh_since=-math.inf, asked_at=math.inf, interval_s=0)
+        running = running_of(targets, read=policy.read, downgrade=watch.spec.rollout.allow_downgrade)
+
+        async def look(tag: str) -> Inspected:
+            return await listings.inspect(route, tag)
+
+        findings = Findings(select(listing.tags, policy=policy, running=running))
+        choice = await _choose(findings, targets, watch=watch, look=look)
+    finally:
+        await listings.close()
+    return Explanation(watch, findings, listing.tags, _fates(choice, targets, unmet, watch=watch, policy=policy))
+
+
+async def explain_offline(
+    watch: BundleWatch, tags: Sequence[str], *, current: str | None, look: Look | None
+) -> Explanation:
+    """What would be decided about a BundleWatch that need not be in any cluster. `current`: the tag that runs.
+
+    Without `look` tags are taken by their names alone. Raises InvalidPattern, InvalidRange and what `look` raises.
+    """
+    policy = compiled(watch.spec)
+    running = Running()
+    if current is not None:
+        tag = tag_of(current)
+        floor = policy.read(tag)
+        certain = floor is not None or watch.spec.rollout.allow_downgrade
+        running = Running(
+            tags=frozenset({tag}),
+            floor=None if watch.spec.rollout.allow_downgrade else floor,
+            unread=None if certain else tag,
+        )
+    findings = Findings(select(tags, policy=policy, running=running))
+    if look is not None:
+        await _choose(findings, (), watch=watch, look=look)
+    elif (best := next(findings.selection.ranked, None) if findings.selection is not None else None) is not None:
+        findings.chosen = Chosen(best, digest="", chart="", version="")
+    return Explanation(watch, findings, tags)
+
+
+async def _choose(findings: Findings, targets: Sequence[Target], *, watch: BundleWatch, look: Look) -> Choice | None:
+    return await choose(
+        findings,
+        targets,
+        pinned=watch.spec.pin is not None,
+        downgrade=watch.spec.rollout.allow_downgrade,
+        look=look,
+    )
+
+
+def _fates(
+    choice: Choice | None, targets: Sequence[Target], unmet: Sequence[Unmet], *, watch: BundleWatch, policy: Policy
+) -> tuple[tuple[str, str], ...]:
+    memory = Memory.of(watch)
+    steps = (
+        plan(
+            choice,
+            targets,
+            watch=watch.name,
+            records=memory.records(targets),
+            released=memory.resumed,
+            read=policy.read,
+        )
+        if choice is not None
+        else ()
+    )
+    told = [(step.target.application.name, _fate(step, watch)) for step in steps]
+    if choice is None:
+        told = [
+            (target.application.name, f"stays at {target.source.target_revision or 'nothing'}") for target in targets
+        ]
+    told += [(found.application, f"{found.reason}: {found.message}") for found in unmet]
+    return tuple(sorted(told))
+
+
+def _fate(step: Step, watch: BundleWatch) -> str:
+    live = step.target.source.target_revision or "nothing"
+    match step.action:
+        case Action.MOVE if watch.spec.suspend:
+            return f"stays at {live} while spec.suspend is true; then moves to {step.desired}"
+        case Action.MOVE:
+            return f"moves from {live} to {step.desired}"
+        case Action.KEEP:
+            return f"stays at {live}: {step.message}" if step.message else f"is at {live} already"
+        case Action.HOLD:
+            return f"Held: {step.message}"
+    return f"Blocked: {step.message}"
