@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 
 class ApiError(RuntimeError):
-    """The API server refused; `message` is its own word, as `kubectl` shows it."""
+    """The API server refused; `message` is its own word, as `kubectl` shows it, `causes` are what it lists."""
 
     def __init__(self, *, code: int, body: bytes) -> None:
         try:
@@ -36,6 +36,8 @@ class ApiError(RuntimeError):
         self.code = code
         self.reason = str(status.get("reason", ""))
         self.message = str(status.get("message", body.decode(errors="replace")))
+        causes = status.get("details", {}).get("causes", ())
+        self.causes = [f"{cause['field']}: {cause['message']}" for cause in causes if "field" in cause]
         super().__init__(f"{code} {self.reason}: {self.message}")
 
 

@@ -1,21 +1,38 @@
 """The command line: one module a command, each a thin reading of flags.
 
-Exit codes: 0 done, 2 a mistake in how it was called, 1 anything else. Every flag has a twin in the
-environment, `BUNDLEWATCH_<FLAG>`, which `--help` names.
+Exit codes are documented by each command; common to all: 0 done, 2 a mistake of whoever called it, 1 anything
+else. A command is imported when it is called, since `run` brings all of Kubernetes with it.
 """
+
+from importlib import import_module
+from typing import Final
 
 import click
 
 from bundlewatch import __version__
-from bundlewatch.cli.crd import crd
-from bundlewatch.cli.run import run
+
+_COMMANDS: Final = ("run", "explain", "validate", "crd", "completion")
+"""Each in a module of its name; in the order of `--help`."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+class _Commands(click.Group):
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command = getattr(import_module(f"bundlewatch.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="bundlewatch")
 def main() -> None:
     """Move Argo CD Applications to new OCI bundles, and always say why."""
 
 
-main.add_command(run)
-main.add_command(crd)
+def kubectl_plugin() -> None:
+    """The same as `kubectl bundlewatch`, which is how kubectl calls a program named `kubectl-bundlewatch`."""
+    main(prog_name="kubectl bundlewatch")

@@ -7,9 +7,9 @@ from bundlewatch.api.crd import render
 
 @click.command(short_help="Print the CustomResourceDefinition of BundleWatch.")
 def crd() -> None:
-    r"""Print the CustomResourceDefinition of BundleWatch as YAML.
+    """Print the CustomResourceDefinition of BundleWatch as YAML.
 
     \b
     bundlewatch crd | kubectl apply --server-side -f -
-    """
+    """  # noqa: D301 - click wants the character
     click.echo(render(), nl=False)
