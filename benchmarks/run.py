@@ -20,8 +20,10 @@ import idle
 import machine
 import one_repository
 import push_to_patched
+import selection
 
 BENCHMARKS = {
+    "selection": selection.measure,
     "first-start": first_start.measure,
     "one-repository": one_repository.measure,
     "idle": idle.measure,
