@@ -69,7 +69,6 @@ def test_a_live_object_is_explained_tag_by_tag_and_nothing_is_changed(stage: Sce
         pytest.param(
             "1.0.0", {"suspend": True}, "stays at 1.0.0 while spec.suspend is true; then moves", id="suspended"
         ),
-        pytest.param("latest", {}, "Blocked: targetRevision 'latest' is no version that spec.tags reads", id="unread"),
         pytest.param("2.0.0", {"pin": "1.0.1"}, "moves from 2.0.0 to 1.0.1", id="pinned"),
         pytest.param(
             "1.0.0", {"applications": [{"name": "gone"}]}, "gone: ApplicationNotFound: there is no", id="not there"
@@ -85,6 +84,27 @@ def test_the_fate_of_an_application_is_told(stage: Scene, revision: str, watch: 
 
     assert fate in done.stdout
     assert done.returncode == 0
+
+
+def test_where_nobody_can_tell_what_runs_there_is_no_choice(stage: Scene) -> None:
+    stage.publish("1.0.1")
+    stage.create_application(revision="latest")
+    stage.create_watch()
+
+    done = run(stage, "shop", "-n", stage.namespace)
+
+    assert done.returncode == 3
+    assert "1.0.1   1.0.1     Downgrade   it cannot be told whether 1.0.1 is newer than latest" in done.stdout
+
+
+def test_where_a_downgrade_is_allowed_there_is_one_all_the_same(stage: Scene) -> None:
+    stage.publish("1.0.1")
+    stage.create_application(revision="2.0.0")
+    stage.create_watch(rollout={"allowDowngrade": True})
+
+    done = run(stage, "shop", "-n", stage.namespace)
+
+    assert (done.returncode, "Application shop: moves from 2.0.0 to 1.0.1" in done.stdout) == (0, True)
 
 
 def test_nothing_older_than_what_runs_is_a_choice(stage: Scene) -> None:

@@ -26,6 +26,11 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def asked_for(source: Source) -> tuple[str, ...]:
+    """The target revision, where it is exact; of `tag@digest` both parts."""
+    return _exact(source.target_revision or "")
+
+
 def running_revisions(application: Application, source: Source) -> tuple[str, ...]:
     """Texts that tell what runs or was asked for, the most telling first, each once.
 
@@ -39,7 +44,7 @@ def running_revisions(application: Application, source: Source) -> tuple[str, ..
     digest that is known to belong to a tag names it, and to anybody else it is no version (`is_digest`).
     """
     here = SourceRevision.of(source)
-    texts = _exact(source.target_revision or "")
+    texts = asked_for(source)
     compared = _at(application.compared_to, source.index)
     if compared == here and application.sync_status in {"Synced", "OutOfSync"}:
         texts += _exact(_at(application.sync_revisions, source.index) or "")

@@ -1,12 +1,13 @@
 """The BundleWatch in a file of manifests."""
 
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from bundlewatch.api.admission import manifests, review
+from bundlewatch.api.admission import Document, Unreadable, complaints, documents, is_meant, stored
 from bundlewatch.api.v1alpha1 import BundleWatch
-from bundlewatch.errors import InvalidSpec
+from bundlewatch.cli import files
+from bundlewatch.cli.files import FileProblem
+from bundlewatch.engine.policies import compiled
+from bundlewatch.errors import InvalidSpec, Mistake
 
 
 def one(file: str, *, name: str | None, namespace: str | None) -> BundleWatch:
@@ -15,7 +16,7 @@ def one(file: str, *, name: str | None, namespace: str | None) -> BundleWatch:
     Raises InvalidSpec: the file cannot be read, the API server would refuse the object, there is none, or several.
     """
     found: list[tuple[str, str]] = []
-    meant: list[tuple[manifests.Document, Mapping[str, object]]] = []
+    meant: list[tuple[Document, Mapping[str, object]]] = []
     for document, body in _meant(file):
         metadata = body.get("metadata")
         labels = metadata if isinstance(metadata, Mapping) else {}
@@ -32,25 +33,27 @@ def one(file: str, *, name: str | None, namespace: str | None) -> BundleWatch:
     if len(meant) > 1:
         raise InvalidSpec(f"{file}: has several BundleWatches, {_listed(found)}: give the name of one, and -n")
     ((document, body),) = meant
-    if wrong := (*document.repetitions(), *review.complaints(body)):
+    if wrong := (*document.repetitions(), *complaints(body)):
         raise InvalidSpec(
             f"{file}:{document.line_of(wrong[0].path)}: {'; '.join(complaint.text for complaint in wrong)}"
         )
-    return BundleWatch.parse(review.stored(body))
-
-
-def _meant(file: str) -> Iterator[tuple[manifests.Document, Mapping[str, object]]]:
+    watch = BundleWatch.parse(stored(body))
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        for document in manifests.documents(text):
-            if review.is_meant(document.value):
+        compiled(watch.spec)
+    except Mistake as error:
+        raise InvalidSpec(f"{file}:{document.line_of(('spec', 'tags'))}: {error}") from None
+    return watch
+
+
+def _meant(file: str) -> Iterator[tuple[Document, Mapping[str, object]]]:
+    try:
+        for document in documents(files.read(file)):
+            if is_meant(document.value):
                 assert isinstance(document.value, Mapping)
                 yield document, document.value
-    except OSError as error:
-        raise InvalidSpec(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InvalidSpec(f"{file}: is not UTF-8 text") from None
-    except manifests.Unreadable as error:
+    except FileProblem as problem:
+        raise InvalidSpec(f"{file}: {problem}") from None
+    except Unreadable as error:
         raise InvalidSpec(f"{file}:{error.line}: {error}") from None
 
 

@@ -1,11 +1,11 @@
 """Lists of tags in a file: one a line, or JSON as `crane`, `skopeo`, `oras` and registries print them."""
 
 import json
-import sys
-from pathlib import Path
 
 import click
 
+from bundlewatch.cli import files
+from bundlewatch.cli.files import FileProblem
 from bundlewatch.errors import InvalidReference
 from bundlewatch.registry.reference import is_tag
 
@@ -16,12 +16,16 @@ def read(file: str) -> tuple[str, ...]:
     Raises InvalidReference where the file cannot be read.
     """
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InvalidReference(f"--tags-from {file}: {reason}") from None
+        text = files.read(file)
+    except FileProblem as problem:
+        raise InvalidReference(f"--tags-from {file}: {problem}") from None
     entries = dict.fromkeys(_entries(text, file))
     tags = tuple(entry for entry in entries if is_tag(entry))
+    if entries and not tags:
+        first = next(iter(entries))
+        raise InvalidReference(
+            f"--tags-from {file}: has no tag in it, but such as {first[:60]!a}; write tags alone, one a line"
+        )
     if len(tags) < len(entries):
         first = next(entry for entry in entries if not is_tag(entry))
         count = len(entries) - len(tags)
@@ -37,7 +41,8 @@ def _entries(text: str, file: str) -> list[str]:
     except (ValueError, RecursionError) as error:
         raise InvalidReference(f"--tags-from {file}: begins like JSON and is none: {error}") from None
     if isinstance(content, dict):
-        content = content.get("tags", content.get("Tags"))
+        content = content.get("tags", content.get("Tags", ""))
+        content = [] if content is None else content  # of a repository without tags
     if not isinstance(content, list) or not all(isinstance(entry, str) for entry in content):
         raise InvalidReference(f"--tags-from {file}: this JSON is neither a list of tags nor has one under tags")
     return content

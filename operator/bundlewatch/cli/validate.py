@@ -16,10 +16,11 @@ import click
 from bundlewatch.api.admission import Document, Unreadable, complaints, documents, is_meant, stored
 from bundlewatch.api.text import clean
 from bundlewatch.api.v1alpha1 import KIND, BundleWatch
+from bundlewatch.cli import files
+from bundlewatch.cli.files import STANDARD_INPUT, FileProblem
 from bundlewatch.engine.policies import Policies
 from bundlewatch.errors import Mistake
 
-_STANDARD_INPUT: Final = "-"
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _LONGEST: Final = 4096  # characters of a line
 _TEMPLATED: Final = (
@@ -106,13 +107,15 @@ class _Report:
         self._places: dict[tuple[str, str], str] = {}
 
     def add(self, file: str) -> None:
-        shown = "<stdin>" if file == _STANDARD_INPUT else file
+        shown = "<stdin>" if file == STANDARD_INPUT else file
         try:
-            for document in documents(_read(file)):
+            for document in documents(files.read(file)):
                 if is_meant(document.value):
                     self._checked.append(self._check(document, shown))
                 else:
                     self._skipped += 1
+        except FileProblem as problem:
+            self._checked.append(_Checked(shown, problem.line, errors=[_Error(problem.line, str(problem))]))
         except Unreadable as error:
             self._checked.append(_Checked(shown, error.line, errors=[_Error(error.line, str(error))]))
 
@@ -180,22 +183,10 @@ class _Report:
 
 
 def _files(name: str) -> Iterator[str]:
-    if name != _STANDARD_INPUT and Path(name).is_dir():
+    if name != STANDARD_INPUT and Path(name).is_dir():
         yield from (str(path) for path in sorted(Path(name).rglob("*")) if path.suffix in _SUFFIXES and path.is_file())
     else:
         yield name
-
-
-def _read(file: str) -> str:
-    try:
-        content = sys.stdin.buffer.read() if file == _STANDARD_INPUT else Path(file).read_bytes()
-    except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror}", line=1) from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise Unreadable("is no text in UTF-8: save it in this encoding", line=line) from None
 
 
 def _identity(body: Mapping[str, object]) -> tuple[str, str, str]:

@@ -44,6 +44,8 @@ _CONCURRENCY = 16  # requests under way at once: the API server has other client
 _PAGE = 500
 _MESSAGE_LIMIT = 500
 _DEFAULT_NAMESPACE = "default"
+# What the client raises at a file that is no kubeconfig: it takes the shape of what it reads for granted.
+_NO_KUBECONFIG = (ConfigException, OSError, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError)
 _NAMESPACE_OF_THE_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -98,9 +100,11 @@ def namespace_of(*, kubeconfig: str | None, context: str | None) -> str:
             return _NAMESPACE_OF_THE_POD.read_text().strip() or _DEFAULT_NAMESPACE
         except OSError:
             return _DEFAULT_NAMESPACE
+    if kubeconfig is not None and not _exists(kubeconfig):
+        return _DEFAULT_NAMESPACE
     try:
         contexts, active = list_kube_config_contexts(config_file=kubeconfig)  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError):
+    except _NO_KUBECONFIG:
         return _DEFAULT_NAMESPACE  # `connect` says what is wrong
     wanted = next((entry for entry in contexts if entry["name"] == context), None) if context else active
     return str(((wanted or {}).get("context") or {}).get("namespace") or _DEFAULT_NAMESPACE)
@@ -135,13 +139,15 @@ class KubernetesClient:
                 await load_kube_config(  # type: ignore[no-untyped-call]
                     config_file=kubeconfig, context=context, client_configuration=configuration
                 )
-        except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
+        except _NO_KUBECONFIG as error:
             cure = (
                 "run inside a cluster, or name a kubeconfig with --kubeconfig or the KUBECONFIG environment variable"
                 if kubeconfig is None
                 else f"correct {kubeconfig}, or --context"
             )
-            said = " ".join(str(error).split())
+            said = (
+                " ".join(str(error).split()) if isinstance(error, ConfigException | OSError) else "it is no kubeconfig"
+            )
             raise InvalidSpec(f"cannot log in to Kubernetes: {said}; {cure}") from error
         configuration.retries = None  # the engine decides when to try again
         async with ApiClient(configuration) as api:

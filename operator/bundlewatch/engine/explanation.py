@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bundlewatch.api.conditions import Reason
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd import application
 from bundlewatch.argocd.spelling import tag_of
@@ -125,12 +126,9 @@ async def explain_offline(
     if current is not None:
         tag = tag_of(current)
         floor = policy.read(tag)
-        certain = floor is not None or watch.spec.rollout.allow_downgrade
-        running = Running(
-            tags=frozenset({tag}),
-            floor=None if watch.spec.rollout.allow_downgrade else floor,
-            unread=None if certain else tag,
-        )
+        running = Running(tags=frozenset({tag}), floor=floor, unread=tag if floor is None else None)
+        if watch.spec.rollout.allow_downgrade:
+            running = Running(tags=running.tags)
     findings = Findings(select(tags, policy=policy, running=running))
     if look is not None:
         await _choose(findings, (), watch=watch, look=look)
@@ -171,6 +169,10 @@ def _fates(
             (target.application.name, f"stays at {target.source.target_revision or 'nothing'}") for target in targets
         ]
     told += [(found.application, f"{found.reason}: {found.message}") for found in unmet]
+    if not told:
+        told = [
+            ("(none)", f"{Reason.NO_APPLICATION}: no Application carries the labels and deploys from this repository")
+        ]
     return tuple(sorted(told))
 
 

@@ -243,7 +243,7 @@ def _state(watch: BundleWatch, outcome: Outcome, applications: Sequence[Applicat
         return _with_what_runs(State.of_error(outcome.problem), applications)
     if (why_none := outcome.why_none) is not None:
         nothing = _with_what_runs(State.retrying(why_none, reason=Reason.NO_CANDIDATE), applications)
-        return _left_alone(applications, HELD) or nothing  # a hold is more telling, and may be why
+        return _left_alone(applications, HELD, BLOCKED) or nothing  # these are more telling, and may be why
     wrong = next((unmet for unmet in outcome.unmet if not unmet.waits), None)
     if wrong is not None:
         return State.stalled(wrong.message, reason=wrong.reason)

@@ -18,7 +18,7 @@ from bundlewatch.policy.ranking import Ranking
 from bundlewatch.policy.selection import Running, Selection
 
 _POLICIES_KEPT = 10_000
-_TAGS_KEPT = 200_000  # about 230 bytes each; the process has to do with 256 MiB
+_TAGS_KEPT = 200_000  # up to 380 bytes each; the process has to do with 256 MiB
 _FEW = 8  # up to an eighth of the tags may change before all are judged again
 
 

@@ -22,7 +22,7 @@ from bundlewatch.engine.memory import Memory
 from bundlewatch.engine.policies import Judge
 from bundlewatch.errors import BundleWatchError, ObjectChanged, ObjectGone, Refused
 from bundlewatch.policy.order import Reading
-from bundlewatch.rollout.plan import Action, Choice, Reader, Step, held, plan, running_of
+from bundlewatch.rollout.plan import Action, Choice, Reader, Step, blocked, held, plan, running_of, runs
 from bundlewatch.rollout.targets import Target, Unmet, find_targets
 
 _ATTEMPTS = 4  # how often a write is decided anew after somebody else was faster
@@ -120,9 +120,8 @@ async def reconcile(
         outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
         return outcome
     try:
-        outcome.selection = policy.select(
-            listing.tags, running=running_of(targets, read=policy.read, downgrade=watch.spec.rollout.allow_downgrade)
-        )
+        running = running_of(targets, read=policy.read, downgrade=watch.spec.rollout.allow_downgrade)
+        outcome.selection = policy.select(listing.tags, running=running)
         choice = await choose(
             outcome,
             targets,
@@ -131,7 +130,8 @@ async def reconcile(
             look=partial(world.bundles.inspect, route),
         )
         if choice is None:
-            outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
+            unread = running.unread is not None
+            outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now, unread=unread)
             return outcome
     except ObjectGone:
         raise  # the watch has left its repository meanwhile: whatever this pass found is of no use
@@ -249,9 +249,18 @@ def _assessed(done: _Done, chosen: Chosen | None, *, memory: Memory, now: dateti
 
 
 def _observed(
-    targets: Sequence[Target], watch: BundleWatch, *, memory: Memory, read: Reader, now: datetime
+    targets: Sequence[Target],
+    watch: BundleWatch,
+    *,
+    memory: Memory,
+    read: Reader,
+    now: datetime,
+    unread: bool = False,
 ) -> tuple[Seen, ...]:
-    """The targets when nothing is decided: what status said we wanted stands, and so does a person's later word."""
+    """The targets when nothing is decided: what status said we wanted stands, and so does a person's later word.
+
+    `unread`: nothing could be, since of none it can be told what runs.
+    """
     candidate = watch.status.candidate
     seen = []
     for target in targets:
@@ -259,7 +268,9 @@ def _observed(
         record = None if memory.resumed else memory.record(target)
         hold = held(target, record, watch=watch.name, read=read) if record is not None else None
         digest = candidate.digest if candidate is not None and wanted == live else None
-        seen.append(Seen(hold or Step(target, Action.KEEP, wanted), _assess(target, digest, now=now)))
+        run = runs(target, read=read) if unread and hold is None else None
+        step = hold or (blocked(target, run, newer="a tag") if run is not None else Step(target, Action.KEEP, wanted))
+        seen.append(Seen(step, _assess(target, digest, now=now)))
     return tuple(seen)
 
 

@@ -118,8 +118,11 @@ def _full(year: int) -> int:
 
 
 def _unpacked(date: str) -> list[int]:
-    """Year, month, day and time of day, as far as they are there; the time is one number, as in 20240115-093000."""
-    return [int(part) for part in (date[:4], date[4:6], date[6:8], date[8:]) if part]
+    """Year, month, day and time of day, as far as they are there; the time is one number, as in 20240115-093000, to
+    the second however it was written.
+    """
+    time = date[8:] and date[8:].ljust(len("HHMMSS"), "0")
+    return [int(part) for part in (date[:4], date[4:6], date[6:8], time) if part]
 
 
 def _split(words: Identifiers) -> Identifiers:

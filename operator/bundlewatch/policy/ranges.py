@@ -98,6 +98,8 @@ class Range:
 
     text: str
     groups: tuple[Group, ...]
+    spans: tuple[Span, ...]
+    """Of the groups that are not empty."""
 
     @classmethod
     def parse(cls, text: str, *, reading: Callable[[Comparator], Comparator] | None = None) -> "Range":
@@ -112,9 +114,10 @@ class Range:
             except InvalidRange as error:
                 raise InvalidRange(f"range {shown(text)}: {error}") from None
         groups = tuple(map(_group, alternatives))
-        if all(group.is_empty(prereleases=True) for group in groups):
+        spans = tuple(group.span for group in groups if not group.is_empty(prereleases=True))
+        if not spans:
             raise InvalidRange(f"range {shown(text)} can never match: {_contradiction(groups)}")
-        return cls(text=text, groups=groups)
+        return cls(text=text, groups=groups, spans=spans)
 
     @property
     def names_prerelease(self) -> bool:
@@ -137,7 +140,7 @@ class Range:
 
     def place_of(self, key: Key) -> str:
         """Where a version that is not admitted lies, to be followed by the range: `is above the range`."""
-        spans = [group.span for group in self.groups if not group.is_empty(prereleases=True)]
+        spans = self.spans
         if all(key < span.low for span in spans):
             return "is below the range"
         if all(span.high is not None and key >= span.high for span in spans):

@@ -11,7 +11,8 @@ because another one was published: a listing that differs in few tags is ranked 
 import heapq
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from bundlewatch.policy.order import Reading
@@ -68,7 +69,7 @@ class Ranking:
         place = self.place_of((*key, tag))
         return place < len(self.eligible) and self.eligible[place][-1] == tag
 
-    def after(self, *, gone: Collection[str], new: Collection[str]) -> "Ranking":
+    def after(self, *, gone: AbstractSet[str], new: AbstractSet[str]) -> "Ranking":
         """The ranking of a listing that lacks some tags of this one and has others; worth it where they are few.
 
         Raises LookupError where one of those that are gone was kept for being shown: only all tags can tell its
@@ -80,17 +81,11 @@ class Ranking:
         anew = Ranking(self.policy, ())
         anew.total = self.total - len(gone) + len(new)
         anew.pinned = (self.pinned and self.policy.pin not in gone) or self.policy.pin in new
-        anew.eligible = self.eligible.copy()
+        anew.eligible = [entry for entry in self.eligible if entry[-1] not in gone] if gone else self.eligible.copy()
         anew.counts = self.counts.copy()
         anew.near = {reason: ranks.copy() for reason, ranks in self.near.items()}
         anew.plain = self.plain.copy()
-        for reason, key, tag in self.policy.judge_all(gone):
-            if reason is not None:
-                anew.counts[reason] -= 1
-            else:
-                assert key is not None
-                del anew.eligible[anew.place_of((*key, tag))]
-        anew.counts = +anew.counts
+        anew.counts -= Counter(reason for reason, _, _ in self.policy.judge_all(gone) if reason is not None)
         anew.take(new)
         return anew
 

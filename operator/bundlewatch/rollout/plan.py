@@ -13,7 +13,7 @@ from enum import StrEnum
 from bundlewatch.api.v1alpha1 import ApplicationStatus
 from bundlewatch.argocd.ownership import maker_of, warning
 from bundlewatch.argocd.patch import FIELD_MANAGER
-from bundlewatch.argocd.running import is_digest, is_range, running_revisions
+from bundlewatch.argocd.running import asked_for, is_digest, is_range, running_revisions
 from bundlewatch.argocd.spelling import Problem, preflight, tag_of, target_revision
 from bundlewatch.policy.order import Reading
 from bundlewatch.policy.selection import Running
@@ -85,29 +85,52 @@ def fits(choice: Choice, target: Target) -> Problem | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a target runs or was last asked to run. `reading` is None where it cannot be told how old that is."""
+
+    tag: str
+    reading: Reading | None
+
+
 def running_of(targets: Sequence[Target], *, read: Reader, downgrade: bool) -> Running:
-    """What the targets run. Its floor is the oldest of it; none where there is a target of which that cannot be
-    told, since another one's floor says nothing of it, nor where a `downgrade` is wanted.
+    """What the targets run. Its floor is the oldest of it that can be told; where a target runs nothing yet anything
+    is new to it, and there is none. Where of no target it can be told what runs, nothing is a candidate. Neither
+    matters where a `downgrade` is wanted.
     """
-    known = [found for target in targets if (found := _running(target, read=read)) is not None]
-    complete = len(known) == len(targets) > 0
+    running = [runs(target, read=read) for target in targets]
+    known = [run.reading for run in running if run is not None and run.reading is not None]
+    unread = [run.tag for run in running if run is not None and run.reading is None]
+    bound = bool(targets) and None not in running and not downgrade
     return Running(
-        tags=frozenset(tag for tag, _ in known),
-        floor=min(reading for _, reading in known) if complete and not downgrade else None,
+        tags=frozenset(run.tag for run in running if run is not None and run.reading is not None),
+        floor=min(known) if known and bound else None,
+        unread=unread[0] if bound and not known else None,
     )
 
 
-def runs(target: Target, *, read: Reader) -> Reading | None:
-    """What a target runs or was last asked to run; None: it cannot be told."""
-    found = _running(target, read=read)
-    return found[1] if found is not None else None
+def runs(target: Target, *, read: Reader) -> Run | None:
+    """What a target runs; None: nothing yet."""
+    # What was asked for decides alone: where that does not read, what ran before says nothing of it.
+    texts = asked_for(target.source) or running_revisions(target.application, target.source)
+    tags = [tag_of(text) for text in texts if not is_digest(text)]
+    found = next((Run(tag, reading) for tag in tags if (reading := read(tag)) is not None), None)
+    live = target.source.target_revision or ""
+    if found is None and (texts or is_range(live)):
+        return Run(live, None)
+    return found
 
 
-def _running(target: Target, *, read: Reader) -> tuple[str, Reading] | None:
-    """The same with its tag."""
-    texts = running_revisions(target.application, target.source)
-    tags = (tag_of(text) for text in texts if not is_digest(text))
-    return next(((tag, reading) for tag in tags if (reading := read(tag)) is not None), None)
+def blocked(target: Target, run: Run, *, newer: str) -> Step:
+    """The step that leaves a target alone because it cannot be told how old what it runs is. `newer`: than what."""
+    cure = "set targetRevision to a version once, or spec.pin to {0}, or spec.rollout.allowDowngrade to true"
+    if is_range(run.tag):
+        why = f"targetRevision {run.tag!r} is a range, and Argo CD does not tell which version it runs"
+        cure = f"wait until Argo CD tells, or {cure}"
+    else:
+        why = f"targetRevision {run.tag!r} is no version that spec.tags reads"
+    message = f"{why}, so it cannot be told whether {newer} is newer than what runs; {cure.format(newer)}"
+    return Step(target, Action.REFUSE, target.source.target_revision or "", message)
 
 
 def held(target: Target, record: ApplicationStatus, *, watch: str, read: Reader) -> Step | None:
@@ -134,27 +157,13 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
         return Step(target, Action.REFUSE, live, problem.message)
     if choice.pinned or choice.downgrade:
         return Step(target, Action.MOVE, desired)
-    floor = runs(target, read=read)
-    if floor is None and running_revisions(target.application, target.source):
-        return Step(
-            target,
-            Action.REFUSE,
-            live,
-            f"targetRevision {live!r} is no version that spec.tags reads, so it cannot be told whether {choice.tag} "
-            f"is newer than what runs; set targetRevision to a version once, or spec.pin to {choice.tag}, or "
-            "spec.rollout.allowDowngrade to true",
-        )
-    if floor is None and is_range(live) and target.application.sync_status:
-        return Step(
-            target,
-            Action.REFUSE,
-            live,
-            f"targetRevision {live!r} is a range, and Argo CD does not tell which version it runs, so it cannot be "
-            f"told whether {choice.tag} is newer; wait until Argo CD tells, or set targetRevision to a version once, "
-            "or spec.rollout.allowDowngrade to true",
-        )
-    if floor is not None and choice.reading is not None and choice.reading.is_older(floor):
-        return Step(target, Action.KEEP, live, f"runs {floor}, which is newer than {choice.tag}")
+    run = runs(target, read=read)
+    if run is None:
+        return Step(target, Action.MOVE, desired)
+    if run.reading is None:
+        return blocked(target, run, newer=choice.tag)
+    if choice.reading is not None and choice.reading.is_older(run.reading):
+        return Step(target, Action.KEEP, live, f"runs {run.reading}, which is newer than {choice.tag}")
     return Step(target, Action.MOVE, desired)
 
 

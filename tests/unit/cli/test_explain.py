@@ -185,6 +185,8 @@ def test_every_order_can_be_explained(order: dict[str, str], tags: str, choice: 
     ("content", "tags"),
     [
         pytest.param("1.0.0\r\n\n  1.0.1  \n1.0.0\n", ["1.0.1", "1.0.0"], id="lines"),
+        pytest.param("\ufeff1.0.1\n1.0.0\n", ["1.0.1", "1.0.0"], id="a byte order mark"),
+        pytest.param('{"name": "shop", "tags": null}', [], id="a repository without tags"),
         pytest.param('["1.0.0", "1.0.1"]', ["1.0.1", "1.0.0"], id="a JSON list"),
         pytest.param('{"name": "shop", "tags": ["1.0.0"]}', ["1.0.0"], id="what a registry answers"),
         pytest.param('{"Repository": "x", "Tags": ["1.0.0"]}', ["1.0.0"], id="what skopeo prints"),
@@ -225,12 +227,19 @@ def test_tags_and_manifest_can_come_through_a_pipe() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param(["-f", "missing.yaml"], "missing.yaml: No such file or directory", id="no such file"),
-        pytest.param(["--tags-from", "missing"], "--tags-from missing: No such file or directory", id="no such tags"),
+        pytest.param(
+            ["-f", "missing.yaml"], "missing.yaml: cannot be read: No such file or directory", id="no such file"
+        ),
+        pytest.param(
+            ["--tags-from", "missing"],
+            "--tags-from missing: cannot be read: No such file or directory",
+            id="no such tags",
+        ),
         pytest.param(["other"], "shop.yaml: no BundleWatch other; it has argocd/shop", id="no such name"),
         pytest.param(["-n", "team"], "shop.yaml: no BundleWatch team; it has argocd/shop", id="no such namespace"),
         pytest.param(["-f", "-", "--tags-from", "-"], "cannot both be standard input", id="two from one pipe"),
         pytest.param(["-o", "xml"], "'xml' is not one of", id="no such output"),
+        pytest.param(["--current", ""], "--current is empty", id="a variable that is not set"),
     ],
 )
 def test_a_mistake_in_the_call_is_named_and_ends_with_2(arguments: list[str], says: str) -> None:
@@ -265,7 +274,9 @@ def test_a_mistake_in_a_call_for_a_live_object_is_named_too(arguments: list[str]
         pytest.param({"interval": "5s"}, 'spec.interval: Invalid value: "5s": is below the floor', id="a field"),
         pytest.param({"tags": {"patern": "x"}}, 'unknown field "spec.tags.patern"', id="a field that is none"),
         pytest.param(
-            {"tags": {"pattern": "("}}, "spec.tags.pattern '(': ( is never closed at position 1", id="pattern"
+            {"tags": {"pattern": "("}},
+            "shop.yaml:10: spec.tags.pattern '(': ( is never closed at position 1",
+            id="pattern",
         ),
         pytest.param({"tags": {"range": ">2 <1"}}, "range '>2 <1' can never match", id="range"),
     ],
