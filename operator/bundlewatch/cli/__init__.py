@@ -11,7 +11,7 @@ import click
 
 from bundlewatch import __version__
 
-_COMMANDS: Final = ("run", "explain", "validate", "crd", "completion")
+_COMMANDS: Final = ("run", "explain", "tags", "inspect", "validate", "crd", "completion")
 """Each in a module of its name; in the order of `--help`."""
 
 

@@ -1,18 +1,16 @@
-"""What every command that asks a cluster shares: the flags, the login, and how an error ends it."""
+"""What every command that asks a cluster shares: the flags and the login."""
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from bundlewatch.cluster.client import BUNDLE_WATCHES, KubernetesClient, namespace_of
-from bundlewatch.errors import BundleWatchError, Mistake
+from bundlewatch.errors import BundleWatchError
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 _TIMEOUT_S = 10.0
@@ -53,19 +51,6 @@ def flags(command: Callable[..., T]) -> Callable[..., T]:
         return command(*arguments, login=Login(kubeconfig or None, context, namespace), **options)
 
     return called
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, or end the program with the error's message: 2 for a mistake, 1 for a fault."""
-    try:
-        return asyncio.run(work)
-    except BundleWatchError as error:
-        fail(str(error), code=2 if isinstance(error, Mistake) else 1)
-
-
-def fail(message: str, *, code: int) -> NoReturn:
-    click.echo(f"bundlewatch: {message}", err=True)
-    sys.exit(code)
 
 
 def names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -10,6 +10,7 @@ import click
 from bundlewatch.bundle.inspection import Inspected, inspect
 from bundlewatch.cli import cluster, manifests, registries, taglists
 from bundlewatch.cli.cluster import Login
+from bundlewatch.cli.endings import fail, run
 from bundlewatch.cli.verdicts import coloured, document, table
 from bundlewatch.cluster.client import KubernetesClient
 from bundlewatch.engine.explanation import Explanation, explain_live, explain_offline
@@ -70,17 +71,19 @@ def explain(
     Nothing is changed. Exit codes: 0 a tag is chosen, 3 none, 2 a mistake in the call, the file or the object, 1
     the cluster or the registry did not answer.
     """  # noqa: D301 - click wants the character
+    if current == "":
+        raise click.UsageError("--current is empty; name the tag that runs, or leave it out")
     if file is None:
         if name is None:
             raise click.UsageError("name a BundleWatch of the cluster, or a file with -f")
         for flag, value in (("--tags-from", tags_from), ("--current", current)):
             if value is not None:
                 raise click.UsageError(f"{flag} goes with -f: of a live BundleWatch the cluster and registry are asked")
-        explanation = cluster.run(_live(login, name))
+        explanation = run(_live(login, name))
     else:
-        explanation = cluster.run(_offline(file, name, namespace=login.namespace, tags_from=tags_from, current=current))
+        explanation = run(_offline(file, name, namespace=login.namespace, tags_from=tags_from, current=current))
     if tag is not None and tag not in set(explanation.tags):
-        cluster.fail(_unknown(tag, explanation.tags), code=2)
+        fail(_unknown(tag, explanation.tags), code=2)
     if output == "table":
         _print(explanation, everything=everything, tag=tag)
     else:

@@ -1,9 +1,13 @@
-"""A registry as a person at a terminal reaches it: with Docker's own configuration, where there is one."""
+"""A registry as a person at a terminal reaches it: logged in by flags, the environment or Docker's configuration."""
 
 import os
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -12,6 +16,73 @@ from bundlewatch.errors import InvalidSecret
 from bundlewatch.registry.client import Access, RegistryClient
 from bundlewatch.registry.credentials import ANONYMOUS, DOCKER_CONFIG_KEY, Credential
 from bundlewatch.registry.reference import Repository, parse_repository
+
+T = TypeVar("T")
+
+_DOCKER_CONFIG: Final = "kubernetes.io/dockerconfigjson"
+_FLAGS_FOR: Final = (
+    ("set spec.access.insecure to true", "use --insecure"),
+    ("set spec.access.insecure to false", "leave out --insecure"),
+    ("remove spec.access.insecure", "leave out --insecure"),
+    ("name a Secret with them in spec.access.secretRef", "give them by --username and --password-stdin"),
+    ("the Secret that spec.access.secretRef names", "user name and password"),
+    ("(spec.access.secretRef)", "(--username)"),
+    ("into the Secret of spec.access.caSecretRef", "into a file for --ca-file"),
+    ("of the Secret that spec.access.caSecretRef names", "that --ca-file names"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What the flags say; a user name wins over Docker's configuration."""
+
+    username: str | None
+    password: str | None
+    ca_file: str | None
+    insecure: bool
+
+    def access(self, repository: Repository) -> Access:
+        """Raises InvalidSecret where the flags contradict each other or a file cannot be read."""
+        credential = _docker_login(repository)
+        if self.username or self.password:
+            if not (self.username and self.password):
+                raise InvalidSecret(
+                    "--username needs a password, from --password-stdin or the environment, and vice versa"
+                )
+            credential = Credential(username=self.username, password=self.password)
+        try:
+            ca_pem = Path(self.ca_file).read_bytes() if self.ca_file else None
+        except OSError as error:
+            raise InvalidSecret(f"--ca-file {self.ca_file}: {error.strerror}") from None
+        return Access(credential=credential, ca_pem=ca_pem, insecure=self.insecure)
+
+
+def flags(command: Callable[..., T]) -> Callable[..., T]:
+    """The flags of a `Login`, given to the command as `login`."""
+
+    @click.option("--insecure", is_flag=True, help="Talk plain HTTP.")
+    @click.option(
+        "--username", envvar="BUNDLEWATCH_REGISTRY_USERNAME", show_envvar=True, metavar="NAME", help="Log in by this."
+    )
+    @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+    @click.option("--ca-file", metavar="PATH", help="Authorities in PEM form to trust besides the usual ones.")
+    @wraps(command)
+    def called(
+        *arguments: Any, insecure: bool, username: str | None, password_stdin: bool, ca_file: str | None, **options: Any
+    ) -> T:
+        password = os.environ.get("BUNDLEWATCH_REGISTRY_PASSWORD") or None  # a flag would be seen by everybody
+        if password_stdin:
+            password = sys.stdin.read().rstrip("\r\n")
+        return command(*arguments, login=Login(username or None, password, ca_file, insecure), **options)
+
+    return called
+
+
+def spoken(message: str) -> str:
+    """An error's words for whoever has flags and no BundleWatch."""
+    for words, flag in _FLAGS_FOR:
+        message = message.replace(words, flag)
+    return message
 
 
 @asynccontextmanager
@@ -34,14 +105,13 @@ def access_of(watch: BundleWatch) -> tuple[Repository, Access]:
             err=True,
         )
     repository = parse_repository(watch.spec.repository)
-    return repository, Access(credential=_credential(repository), ca_pem=None, insecure=wanted.insecure)
+    return repository, Access(credential=_docker_login(repository), ca_pem=None, insecure=wanted.insecure)
 
 
-def _credential(repository: Repository) -> Credential:
-    directory = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
+def _docker_login(repository: Repository) -> Credential:
+    directory = os.environ.get("DOCKER_CONFIG")
     try:
-        content = (Path(directory) / "config.json").read_bytes()
-        secret_type = "kubernetes.io/dockerconfigjson"  # noqa: S105 - a type, not a secret
-        return Credential.from_secret(secret_type, {DOCKER_CONFIG_KEY: content}, repository=repository)
+        content = (Path(directory) if directory else Path.home() / ".docker").joinpath("config.json").read_bytes()
+        return Credential.from_secret(_DOCKER_CONFIG, {DOCKER_CONFIG_KEY: content}, repository=repository)
     except (OSError, RuntimeError, InvalidSecret):  # no file, no home, no entry
         return ANONYMOUS

@@ -44,7 +44,15 @@ def test_the_script_for_bash_completes(tmp_path: Path) -> None:
 def test_kubectl_is_told_the_commands_and_no_files() -> None:
     *commands, directive = complete("")
 
-    assert [line.partition("\t")[0] for line in commands] == ["run", "explain", "validate", "crd", "completion"]
+    assert [line.partition("\t")[0] for line in commands] == [
+        "run",
+        "explain",
+        "tags",
+        "inspect",
+        "validate",
+        "crd",
+        "completion",
+    ]
     assert directive == ":4"
 
 

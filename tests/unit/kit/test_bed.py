@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_missing_servers_are_built_and_announced(calls: Path) -> None:
     found = bed.find(say=said.append)
 
     assert all(getattr(found, part.name).is_file() for part in dataclasses.fields(found))
-    assert said[0].startswith("building kube-apiserver, etcd, kubectl, registry, helm, oracle from source")
+    assert said[0].startswith("building kube-apiserver, etcd, kubectl, registry, helm, oracle, oras from source")
     assert "once, about 10 minutes" in said[0]
 
 
@@ -100,36 +101,39 @@ def test_the_assets_of_envtest_are_taken_and_only_the_rest_is_built(
 
     assert (found.etcd, found.kube_apiserver) == (assets / "etcd", assets / "kube-apiserver")
     built = {path.name for path in bed.cache_directory().iterdir()}
-    assert built == {"kubectl", "registry", "helm", found.oracle.name}
+    assert built == {"kubectl", "registry", "helm", found.oracle.name, found.oras.name}
 
 
-def test_a_changed_oracle_is_built_again_and_the_servers_are_not(
-    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("program", ["oracle", "oras"])
+def test_a_changed_program_is_built_again_and_nothing_else_is(
+    program: str, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_go(calls)
     before = bed.find(say=lambda _: None)
-    changed = tmp_path / "oracle"
-    shutil.copytree(bed.ORACLE, changed)
+    changed = tmp_path / program
+    shutil.copytree(bed.PROGRAMS[program], changed)
     with (changed / "main.go").open("a") as source:
         source.write("// changed\n")
-    monkeypatch.setattr(bed, "ORACLE", changed)
+    monkeypatch.setitem(bed.PROGRAMS, program, changed)
     said: list[str] = []
 
     after = bed.find(say=said.append)
 
-    assert after == dataclasses.replace(before, oracle=after.oracle)
-    assert after.oracle != before.oracle
-    assert [path.is_file() for path in (before.oracle, after.oracle)] == [True, True]
-    assert said[0].startswith("building oracle from source")
+    old, new = getattr(before, program), getattr(after, program)
+    assert after == dataclasses.replace(before, **{program: new})
+    assert new != old
+    assert [path.is_file() for path in (old, new)] == [True, True]
+    assert said[0].startswith(f"building {program} from source")
     assert "once, a few seconds" in said[0]
 
 
-def test_the_oracle_alone_needs_no_servers(calls: Path) -> None:
+@pytest.mark.parametrize("find", [bed.find_oracle, bed.find_oras])
+def test_a_program_alone_needs_no_servers(find: Callable[..., Path], calls: Path) -> None:
     put_go(calls)
 
-    oracle = bed.find_oracle(say=lambda _: None)
+    program = find(say=lambda _: None)
 
-    assert list(bed.cache_directory().iterdir()) == [oracle]
+    assert list(bed.cache_directory().iterdir()) == [program]
 
 
 def test_assets_without_an_api_server_are_refused_with_the_cure(

@@ -1,0 +1,150 @@
+"""What a manifest is, of whatever kind: for a person who looks at one, not for a choice.
+
+A choice asks only whether it is a chart (`chart`). This also names images, indexes, signatures and attestations
+by what their media types say, and lists layers and annotations. All of it is from a registry, and cleaned.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bundlewatch.bundle import provenance
+from bundlewatch.bundle.chart import (
+    CONFIG_LIMIT_BYTES,
+    HELM_CONFIG,
+    LEGACY_LAYER,
+    NotAChart,
+    read_config,
+    read_manifest,
+)
+from bundlewatch.bundle.inspection import ReadsManifests
+from bundlewatch.bundle.provenance import LAYER_LIMIT_BYTES, Provenance
+from bundlewatch.errors import UnusableContent
+from bundlewatch.registry.client import Access
+from bundlewatch.registry.reference import Repository, is_digest
+from bundlewatch.registry.untrusted import clean
+
+_ANNOTATIONS: Final = 64
+_LAYERS: Final = 256
+_TEXT: Final = 300
+_COSIGN_SIGNATURE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
+_SIGSTORE_BUNDLE: Final = "application/vnd.dev.sigstore.bundle"
+_NOTATION: Final = "application/vnd.cncf.notary.signature"
+_ATTESTATIONS: Final = ("application/vnd.dsse.envelope.v1+json", "application/vnd.in-toto+json")
+_SBOMS: Final = ("application/spdx+json", "application/vnd.cyclonedx+json", "text/spdx+json")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    digest: str
+    media_type: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """`kind`: werf bundle, Helm chart, container image, index, signature, attestation, SBOM or other artifact."""
+
+    kind: str
+    digest: str
+    media_type: str
+    size: int  # bytes of manifest, config and layers
+    chart: str | None
+    version: str | None
+    layers: tuple[Layer, ...]
+    annotations: Mapping[str, str]
+    provenance: Provenance
+
+
+async def describe(registry: ReadsManifests, repository: Repository, reference: str, *, access: Access) -> Artifact:
+    """Everything that manifest, chart config and chart layer tell of a tag or digest.
+
+    Raises NotInRegistry, AccessDenied and the other errors of the registry client.
+    """
+    manifest = await registry.get_manifest(repository, reference, access=access)
+    body: Mapping[str, Any] = json.loads(manifest.raw)
+    layers = _layers(body.get("layers") or body.get("manifests"))
+    annotations = _annotations(body.get("annotations"))
+    config = body.get("config")
+    config = config if isinstance(config, Mapping) else {}
+    known = provenance.of_annotations(annotations)
+    kind, chart, version = _kind(body, layers), None, None
+    claimed = read_manifest(manifest.raw, media_type=manifest.media_type)
+    if not isinstance(claimed, NotAChart):
+        if claimed.config_size_bytes <= CONFIG_LIMIT_BYTES:
+            blob = await registry.get_blob(
+                repository, claimed.config_digest, access=access, max_bytes=CONFIG_LIMIT_BYTES
+            )
+            found = read_config(blob, manifest=claimed)
+            if not isinstance(found, NotAChart):
+                chart, version = found.name, found.version
+        layer = next(layer for layer in layers if layer.media_type == claimed.layer_type)
+        known = await _of_layer(registry, repository, layer, access=access, known=known)
+        kind = "werf bundle" if known.werf or claimed.layer_type == LEGACY_LAYER else "Helm chart"
+    return Artifact(
+        kind=kind,
+        digest=manifest.digest,
+        media_type=manifest.media_type,
+        size=len(manifest.raw) + _size(config.get("size")) + sum(layer.size for layer in layers),
+        chart=chart,
+        version=version,
+        layers=layers,
+        annotations=annotations,
+        provenance=known,
+    )
+
+
+async def _of_layer(
+    registry: ReadsManifests, repository: Repository, layer: Layer, *, access: Access, known: Provenance
+) -> Provenance:
+    if not is_digest(layer.digest) or layer.size > LAYER_LIMIT_BYTES:
+        return known
+    try:
+        raw = await registry.get_blob(repository, layer.digest, access=access, max_bytes=LAYER_LIMIT_BYTES)
+    except UnusableContent:  # longer than its manifest says
+        return known
+    return provenance.of_layer(raw, known=known)
+
+
+def _kind(body: Mapping[str, Any], layers: tuple[Layer, ...]) -> str:
+    config = body.get("config")
+    config_type = str(config.get("mediaType", "")) if isinstance(config, Mapping) else ""
+    types = {str(body.get("artifactType", "")), config_type, *(layer.media_type for layer in layers)}
+    if "manifests" in body:
+        return "index"
+    if _COSIGN_SIGNATURE in types or _NOTATION in types or any(kind.startswith(_SIGSTORE_BUNDLE) for kind in types):
+        return "signature"
+    if types.intersection(_ATTESTATIONS):
+        return "attestation"
+    if types.intersection(_SBOMS):
+        return "SBOM"
+    if config_type == HELM_CONFIG:
+        return "Helm chart"
+    return "container image" if "image" in config_type else "other artifact"
+
+
+def _layers(value: object) -> tuple[Layer, ...]:
+    entries = value if isinstance(value, list) else []
+    return tuple(
+        Layer(
+            digest=clean(str(entry.get("digest", "")), _TEXT),
+            media_type=clean(str(entry.get("mediaType", "")), _TEXT),
+            size=_size(entry.get("size")),
+        )
+        for entry in entries[:_LAYERS]
+        if isinstance(entry, Mapping)
+    )
+
+
+def _annotations(value: object) -> Mapping[str, str]:
+    entries = value if isinstance(value, Mapping) else {}
+    return {
+        clean(str(key), _TEXT): clean(text, _TEXT)
+        for key, text in list(entries.items())[:_ANNOTATIONS]
+        if isinstance(text, str)
+    }
+
+
+def _size(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

@@ -1,0 +1,86 @@
+"""`bundlewatch inspect`: what a tag is, before anybody deploys it."""
+
+import json
+from collections.abc import Iterator
+
+import click
+
+from bundlewatch.bundle.artifact import Artifact, describe
+from bundlewatch.cli import registries
+from bundlewatch.cli.endings import run
+from bundlewatch.cli.registries import Login
+from bundlewatch.errors import InvalidReference
+from bundlewatch.registry.reference import Reference, parse_reference
+
+
+@click.command(short_help="Say what a tag is.")
+@click.argument("reference", metavar="REPOSITORY:TAG")
+@registries.flags
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def inspect(*, login: Login, reference: str, output: str) -> None:
+    """Say what a tag, or a digest behind an @, is: kind, chart, digest, size, layers, annotations, and the commit.
+
+    \b
+    bundlewatch inspect registry.example.com/shop/bundle:1.0.3
+
+    Exit codes: 0 it is there, 2 a mistake in the call, or the registry knows no such repository or refuses the
+    login, 1 the tag is not there, or the registry did not answer.
+    """  # noqa: D301 - click wants the character
+    wanted, artifact = run(_describe(reference, login), spoken=registries.spoken)
+    if output == "json":
+        click.echo(json.dumps(_document(wanted, artifact), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_lines(wanted, artifact)))
+
+
+async def _describe(text: str, login: Login) -> tuple[Reference, Artifact]:
+    wanted = parse_reference(text)
+    named = wanted.digest or wanted.tag
+    if named is None:
+        raise InvalidReference(f"{text} names no tag; write {text}:TAG, or list them with `bundlewatch tags {text}`")
+    async with registries.client() as registry:
+        access = login.access(wanted.repository)
+        return wanted, await describe(registry, wanted.repository, named, access=access)
+
+
+def _document(wanted: Reference, artifact: Artifact) -> dict[str, object]:
+    known = artifact.provenance
+    return {
+        "repository": str(wanted.repository),
+        "tag": wanted.tag,
+        "kind": artifact.kind,
+        "chart": None if artifact.chart is None else {"name": artifact.chart, "version": artifact.version},
+        "digest": artifact.digest,
+        "mediaType": artifact.media_type,
+        "size": artifact.size,
+        "layers": [
+            {"digest": layer.digest, "mediaType": layer.media_type, "size": layer.size} for layer in artifact.layers
+        ],
+        "annotations": dict(artifact.annotations),
+        "commit": known.commit,
+        "commitTime": known.commit_time,
+        "pipeline": known.pipeline,
+    }
+
+
+def _lines(wanted: Reference, artifact: Artifact) -> Iterator[str]:
+    known = artifact.provenance
+    chart = f"{artifact.chart} {artifact.version}" if artifact.chart is not None else None
+    commit = f"{known.commit} of {known.commit_time}" if known.commit and known.commit_time else known.commit
+    facts = (
+        ("Reference", str(wanted)),
+        ("Kind", artifact.kind),
+        ("Chart", chart),
+        ("Commit", commit),
+        ("Pipeline", known.pipeline),
+        ("Digest", artifact.digest),
+        ("Media type", artifact.media_type),
+        ("Size", f"{artifact.size:,} bytes"),
+    )
+    yield from (f"{name + ':':<12} {value}" for name, value in facts if value)
+    what = "Manifests" if artifact.kind == "index" else "Layers"
+    yield f"{what + ':':<12} {len(artifact.layers)}"
+    yield from (f"  {layer.digest}  {layer.size:>12,} bytes  {layer.media_type}" for layer in artifact.layers)
+    if artifact.annotations:
+        yield "Annotations:"
+        yield from (f"  {name}: {value}" for name, value in artifact.annotations.items())

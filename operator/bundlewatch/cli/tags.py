@@ -1,0 +1,41 @@
+"""`bundlewatch tags`: all tags of a repository, or an error, never a part."""
+
+import json
+import sys
+
+import click
+
+from bundlewatch.cli import registries
+from bundlewatch.cli.endings import run
+from bundlewatch.cli.registries import Login
+from bundlewatch.registry.client import Listing
+from bundlewatch.registry.reference import Repository, parse_repository
+
+
+@click.command(short_help="List the tags of a repository.")
+@click.argument("repository")
+@registries.flags
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def tags(*, login: Login, repository: str, output: str) -> None:
+    """List all tags of a repository, sorted as text.
+
+    \b
+    bundlewatch tags registry.example.com/shop/bundle
+    bundlewatch tags registry.example.com/shop/bundle | bundlewatch explain -f shop.yaml --tags-from -
+
+    Exit codes: 0 all tags were listed, 2 a mistake in the call, or the registry knows no such repository or refuses
+    the login, 1 the registry did not answer, or not completely; then nothing is printed.
+    """  # noqa: D301 - click wants the character
+    wanted, listing = run(_list(repository, login), spoken=registries.spoken)
+    if output == "json":
+        click.echo(json.dumps({"repository": str(wanted), "tags": sorted(listing.tags)}, indent=2))
+    else:
+        sys.stdout.writelines(f"{tag}\n" for tag in sorted(listing.tags))
+    if listing.skipped:
+        click.echo(f"bundlewatch: {listing.skipped} more entries are no tags and were left out", err=True)
+
+
+async def _list(text: str, login: Login) -> tuple[Repository, Listing]:
+    repository = parse_repository(text)
+    async with registries.client() as registry:
+        return repository, await registry.listing(repository, access=login.access(repository))
