@@ -20,10 +20,12 @@ import idle
 import machine
 import one_repository
 import push_to_patched
+import registry_client
 import selection
 
 BENCHMARKS = {
     "selection": selection.measure,
+    "registry-client": registry_client.measure,
     "first-start": first_start.measure,
     "one-repository": one_repository.measure,
     "idle": idle.measure,

@@ -1,11 +1,12 @@
-"""The real parts tests run against: kube-apiserver, etcd, kubectl, the distribution registry, helm; and an oracle,
-which says what the Go library that Helm reads versions and ranges with makes of one (`tests/bed/oracle/`).
+"""The real parts tests run against: kube-apiserver, etcd, kubectl, the distribution registry, helm; and two programs of
+ours around Go libraries that Helm has: an oracle, which says what a version or a range means to the one
+(`tests/bed/oracle/`), and oras, which asks a registry by the other (`tests/bed/oras/`).
 
 Looked for in this order: `KUBEBUILDER_ASSETS` (etcd, kube-apiserver and, where it is there, kubectl, as
 `setup-envtest use -p path` prints it); the cache `$XDG_CACHE_HOME/bundlewatch/bed/<hash>` (default
 `~/.cache`); else they are built from source into that cache, once for each content of the Go module
-`tests/bed/` that pins them. `python -m kit.bed` does so and prints the cache's directory. The oracle is a program
-of ours: a changed one is built again, under a name of its own beside the servers, and they stay.
+`tests/bed/` that pins them. `python -m kit.bed` does so and prints the cache's directory. A program of ours
+that was changed is built again, under a name of its own beside the servers, and they stay.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 from kit.room import ProcessError, Room
 
 MODULE = Path(__file__).parents[1] / "bed"
-ORACLE = MODULE / "oracle"
+PROGRAMS = {name: MODULE / name for name in ("oracle", "oras")}  # of ours, with their sources
 PROGRESS_EVERY_S = 15.0
 BUILD_TIMEOUT_S = 2 * 3600.0
 USUAL_PLACE_OF_GO = "/usr/local/go/bin"  # where its own installer puts it, on nobody's PATH in a CI shell
@@ -40,7 +41,7 @@ PACKAGES = {
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
     "registry": "github.com/distribution/distribution/v3/cmd/registry",
     "helm": "helm.sh/helm/v4/cmd/helm",
-    "oracle": "./oracle",
+    **{name: f"./{name}" for name in PROGRAMS},
 }
 ASSETS = {"kube-apiserver": "kube-apiserver", "server": "etcd", "kubectl": "kubectl"}
 
@@ -61,6 +62,7 @@ class Bed:
     registry: Path
     helm: Path
     oracle: Path
+    oras: Path
 
 
 def find(*, say: Say | None = None) -> Bed:
@@ -74,12 +76,18 @@ def find(*, say: Say | None = None) -> Bed:
         registry=binaries["registry"],
         helm=binaries["helm"],
         oracle=binaries["oracle"],
+        oras=binaries["oras"],
     )
 
 
 def find_oracle(*, say: Say | None = None) -> Path:
     """The oracle alone, built if need be: in seconds, where the servers take minutes."""
     return _built(["oracle"], say=say)["oracle"]
+
+
+def find_oras(*, say: Say | None = None) -> Path:
+    """The client of registries alone, likewise."""
+    return _built(["oras"], say=say)["oras"]
 
 
 def cache_directory() -> Path:
@@ -91,10 +99,10 @@ def cache_directory() -> Path:
 
 
 def _place(name: str) -> Path:
-    if name != "oracle":
+    if name not in PROGRAMS:
         return cache_directory() / name
-    source = b"".join(path.read_bytes() for path in sorted(ORACLE.glob("*.go")))
-    return cache_directory() / f"oracle-{hashlib.sha256(source).hexdigest()[:16]}"
+    source = b"".join(path.read_bytes() for path in sorted(PROGRAMS[name].glob("*.go")))
+    return cache_directory() / f"{name}-{hashlib.sha256(source).hexdigest()[:16]}"
 
 
 def _assets(environment: Mapping[str, str]) -> dict[str, Path]:
@@ -139,7 +147,7 @@ def _build(places: Mapping[str, Path], *, say: Say) -> None:
     directory = cache_directory()
     packages = [PACKAGES[name] for name in places]
     listed = ", ".join(ASSETS.get(name, name) for name in places)
-    duration = "a few seconds" if list(places) == ["oracle"] else "about 10 minutes on 2 cores"
+    duration = "a few seconds" if places.keys() <= PROGRAMS.keys() else "about 10 minutes on 2 cores"
     say(f"building {listed} from source with {go}: once, {duration}, kept in {directory}")
     environment = {"CGO_ENABLED": "0", "GOWORK": "off", "GOOS": "", "GOARCH": ""}
     started = time.monotonic()

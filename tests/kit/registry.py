@@ -64,11 +64,20 @@ class Registry(Publisher):
         )
 
     @classmethod
-    def start(cls, auth: Auth | None = None, *, tls: bool = False, max_tags: int | None = None) -> Self:
-        """Ready when it returns. `max_tags` bounds a page of the tag list, whatever the client asks for."""
+    def start(
+        cls,
+        auth: Auth | None = None,
+        *,
+        tls: bool = False,
+        max_tags: int | None = None,
+        parent: Path | None = None,
+    ) -> Self:
+        """Ready when it returns. `max_tags` bounds a page of the tag list, whatever the client asks for (default:
+        1,000); what it stores is kept below `parent` (default: where temporary files are).
+        """
         binary = bed.find().registry
         for attempt in itertools.count(1):
-            room = Room(prefix="bundlewatch-registry-")
+            room = Room(prefix="bundlewatch-registry-", parent=parent)
             registry = cls(room=room, auth=auth, tls=tls, max_tags=max_tags)
             try:
                 registry._serve(binary)
