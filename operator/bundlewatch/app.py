@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bundlewatch import __version__
 from bundlewatch.argocd.application import Application
@@ -22,13 +23,17 @@ from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, KubernetesC
 from bundlewatch.cluster.watch import ClusterWatch, Event
 from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.engine import Engine
-from bundlewatch.engine.listing import Listings
+from bundlewatch.engine.keychain import DockerConfigFile, HasIdentities, Keychain
+from bundlewatch.engine.listing import Listings, ReadsRegistries
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
 from bundlewatch.engine.table import Name, Table, read_watch
 from bundlewatch.observe import probes
 from bundlewatch.registry.client import HostLimits, ListingLimits, RegistryClient, Timeouts
+from bundlewatch.registry.hosts import Host
+from bundlewatch.registry.mirrors import PATIENCE_S, MirroredRegistry
+from bundlewatch.registry.providers.identities import Identities
 from bundlewatch.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -65,16 +70,12 @@ async def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, *, cluster: KubernetesClient, stack: AsyncExitStack, stop: asyncio.Event) -> None:
-    registry = RegistryClient(
-        timeouts=Timeouts(read_s=settings.registry_timeout_s, call_s=settings.registry_timeout_s),
-        listing_limits=ListingLimits(wire_s=settings.listing_timeout_s),
-        host_limits=HostLimits(
-            concurrency=settings.registry_concurrency,
-            rate_per_s=settings.registry_rate,
-            burst=max(1, round(2 * settings.registry_rate)),
-        ),
-    )
+    registry = build_registry(settings)
     stack.push_async_callback(registry.aclose)
+    identities = Identities(
+        environ=os.environ, clock=time.monotonic, cloud_hosts=settings.cloud_hosts, proxies=settings.proxies
+    )
+    stack.push_async_callback(identities.aclose)
 
     def tell(event: Event) -> None:
         engine.tell(event)
@@ -86,7 +87,9 @@ async def _serve(settings: Settings, *, cluster: KubernetesClient, stack: AsyncE
         serves=cluster.serves,
         namespaces=settings.namespaces,
     )
-    engine = build_engine(settings, cluster=cluster, registry=registry, restart_watch=watch.restart)
+    engine = build_engine(
+        settings, cluster=cluster, registry=registry, identities=identities, restart_watch=watch.restart
+    )
     await stack.enter_async_context(
         probes.serve(host=settings.probe_host, port=settings.probe_port, healthy=engine.healthy, ready=engine.ready)
     )
@@ -100,12 +103,48 @@ async def _serve(settings: Settings, *, cluster: KubernetesClient, stack: AsyncE
         await engine.close(grace_s=settings.shutdown_s)
 
 
+def build_registry(settings: Settings) -> MirroredRegistry:
+    """The registry client, with the mirrors in front of it."""
+    client = RegistryClient(
+        timeouts=Timeouts(read_s=settings.registry_timeout_s, call_s=settings.registry_timeout_s),
+        listing_limits=ListingLimits(wire_s=settings.listing_timeout_s),
+        host_limits=_limits(settings, None),
+        limits_by_host={name: _limits(settings, host) for name, host in settings.registry_hosts.items()},
+        proxies=settings.proxies,
+    )
+    return MirroredRegistry(
+        client,
+        mirrors={name: host.mirrors for name, host in settings.registry_hosts.items()},
+        patience_s=min(PATIENCE_S, settings.listing_timeout_s / 4),
+    )
+
+
+def _limits(settings: Settings, host: Host | None) -> HostLimits:
+    rate = (host.rate if host is not None else None) or settings.registry_rate
+    return HostLimits(
+        concurrency=(host.concurrency if host is not None else None) or settings.registry_concurrency,
+        rate_per_s=rate,
+        burst=max(1, round(2 * rate)),
+    )
+
+
 def build_engine(
-    settings: Settings, *, cluster: KubernetesClient, registry: RegistryClient, restart_watch: Callable[[], None]
+    settings: Settings,
+    *,
+    cluster: KubernetesClient,
+    registry: ReadsRegistries,
+    identities: HasIdentities,
+    restart_watch: Callable[[], None],
 ) -> Engine:
     """The engine and its parts, not yet running."""
     table = Table()
-    listings = Listings(registry=registry, cluster=cluster, clock=time.monotonic, timeout_s=settings.listing_timeout_s)
+    default = settings.registry_docker_config
+    keychain = Keychain(
+        cluster=cluster, identities=identities, default=DockerConfigFile(Path(default)) if default else None
+    )
+    listings = Listings(
+        registry=registry, keychain=keychain, clock=time.monotonic, timeout_s=settings.listing_timeout_s
+    )
     policies = Policies()
 
     def seen(application: Application) -> None:

@@ -15,6 +15,8 @@ put a secret, an unbounded or an uncleaned string of a registry into a message.
     │   └── RepositoryNotFound    the registry knows no such repository
     ├── Fault                     trying again may help: Reconciling/ProgressingWithRetry
     │   ├── SecretNotFound        not there, or not ours to read
+    │   ├── ServiceAccountNotFound  the same of a ServiceAccount
+    │   ├── IdentityUnavailable   the cloud gives the operator no login for the registry
     │   ├── RegistryUnavailable   no connection, a deadline, 5xx, an open circuit
     │   │   ├── RateLimited       429, or 503 with Retry-After
     │   │   └── NotTrusted        a certificate that cannot be verified
@@ -99,6 +101,18 @@ class SecretNotFound(Fault):
     """A referenced Secret is not there, or not ours to read; the two are told alike on purpose."""
 
     reason = "SecretNotFound"
+
+
+class ServiceAccountNotFound(Fault):
+    """A referenced ServiceAccount is not there, or not ours to read."""
+
+    reason = "ServiceAccountNotFound"
+
+
+class IdentityUnavailable(Fault):
+    """The cloud gives the operator no login: it has no identity there, or whoever gives logins out refuses or fails."""
+
+    reason = "CloudIdentityUnavailable"
 
 
 class RegistryUnavailable(Fault):

@@ -5,9 +5,13 @@ I/O and reads nothing: it only says which values make sense together.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, model_validator
+
+from bundlewatch.registry.hosts import Cloud, Host
+from bundlewatch.registry.proxies import Proxies
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123, as Kubernetes names namespaces
 
@@ -40,6 +44,18 @@ class Settings(BaseModel):
 
     registry_timeout_s: float = Field(default=30.0, gt=0, le=600)
     """Deadline of one request to a registry, its whole body included."""
+
+    registry_hosts: Mapping[str, Host] = Field(default_factory=dict)
+    """Mirrors and limits of single registry hosts, by `Repository.host`; a limit goes before the two above."""
+
+    cloud_hosts: Mapping[str, Cloud] = Field(default_factory=dict)
+    """Hosts that the identity of a cloud opens, by `Repository.host`."""
+
+    registry_docker_config: str | None = None
+    """Path of a Docker configuration for BundleWatches that name no credentials of their own; None: they have none."""
+
+    proxies: InstanceOf[Proxies] = Field(default_factory=Proxies)
+    """Through which proxies registries are reached."""
 
     listing_timeout_s: float = Field(default=300.0, gt=0, le=3600)
     """Deadline of one whole listing, all of its pages."""

@@ -119,7 +119,7 @@ def test_what_is_past_its_bound_is_refused_with_the_bound(
     [
         ({"schedule": "daily"}, "spec.schedule"),
         ({"tags": {"signed": True}}, "spec.tags.signed"),
-        ({"access": {"provider": "aws"}}, "spec.access.provider"),
+        ({"access": {"tokenRef": {"name": "regcred"}}}, "spec.access.tokenRef"),
         ({"applications": [{"name": "shop", "namespace": "argocd"}]}, "spec.applications[0].namespace"),
         (
             {"applications": [{"selector": {"matchExpressions": []}}]},
@@ -218,7 +218,7 @@ def test_defaults_are_visible_in_the_live_object(cluster: Cluster, namespace: st
         **SPEC,
         "interval": "1m",
         "suspend": False,
-        "access": {"insecure": False},
+        "access": {"fromArgoCD": False, "provider": "generic", "insecure": False},
         "tags": {"order": "semver", "direction": "Ascending", "prereleases": False},
         "rollout": {"allowDowngrade": False},
     }

@@ -39,6 +39,7 @@ RIGHTS = {
     "bundlewatches.bundlewatch.dev/status": {"patch"},
     "applications.argoproj.io": {"get", "list", "watch", "patch"},
     "secrets": {"get"},
+    "serviceaccounts": {"get"},
     "events": {"create"},
 }
 
@@ -303,8 +304,8 @@ def test_a_release_uses_every_right_of_the_account_and_lacks_none(
         cluster.recording() as recording,
     ):
         registry.push_chart("charts/shop", "shop", "1.0.0")
-        _create_secret(cluster, namespace, registry)
-        cluster.apply(_example(namespace, host=proxy.host, secret="regcred"))
+        _create_pulling_account(cluster, namespace, registry, host=proxy.host)
+        cluster.apply(_example(namespace, host=proxy.host, pulling="puller"))
         operator = operator_process(kubeconfig=cluster.kubeconfig_for(ACCOUNT, HOME))
         _until_runs(cluster, namespace, "1.0.0")
 
@@ -326,6 +327,48 @@ def test_a_release_uses_every_right_of_the_account_and_lacks_none(
     for entry in asked:
         used.setdefault(_name_of(entry.group, entry.resource, entry.subresource), set()).add(entry.verb)
     assert used == RIGHTS
+
+
+def test_argo_cds_secrets_may_be_listed_only_where_that_was_allowed_on_top(
+    cluster: Cluster, operator: Api, namespace: str, tmp_path: Path
+) -> None:
+    secrets, elsewhere = f"/api/v1/namespaces/{namespace}/secrets", "/api/v1/namespaces/default/secrets"
+    assert _refusal(lambda: operator.get(secrets)).startswith("403")
+
+    cluster.kubectl(
+        "apply", "--server-side", "--validate=strict", "--kustomize", str(_argocd_secrets(tmp_path, namespace))
+    )
+
+    eventually(lambda: not _refusal(lambda: operator.get(secrets)), message="Secrets to be listed")
+    assert _refusal(lambda: operator.get(elsewhere)).startswith("403")
+    assert _refusal(lambda: operator.get(f"{secrets}?watch=true&timeoutSeconds=1")).startswith("403")
+
+
+def test_a_watch_that_wants_argo_cds_login_says_what_to_apply_and_goes_on_once_it_is(
+    cluster: Cluster,
+    deployed: None,
+    namespace: str,
+    tmp_path: Path,
+    operator_process: Callable[..., OperatorProcess],
+) -> None:
+    with Registry.start("basic") as registry, Standin(cluster, namespace=namespace, speed=0):
+        registry.push_chart("charts/shop", "shop", "1.0.1")
+        login = {"username": registry.username, "password": registry.password, "insecureOCIForceHttp": "true"}
+        secret = {
+            "metadata": {"name": "repo-shop", "labels": {"argocd.argoproj.io/secret-type": "repository"}},
+            "stringData": {"type": "helm", "url": f"{registry.host}/charts", **login},
+        }
+        cluster.api.post(f"/api/v1/namespaces/{namespace}/secrets", secret)
+        objects = _example(namespace, host=registry.host)
+        _one(objects, "BundleWatch")["spec"] |= {"interval": "10s", "access": {"insecure": True, "fromArgoCD": True}}
+        cluster.apply(objects)
+        operator_process(f"--namespace={namespace}", kubeconfig=cluster.kubeconfig_for(ACCOUNT, HOME))
+
+        path = WATCHES.format(namespace=namespace) + "/shop"
+        eventually(lambda: "deploy/argocd-secrets/" in str(cluster.api.get(path).get("status", {}).get("conditions")))
+        cluster.kubectl("apply", "--server-side", "--kustomize", str(_argocd_secrets(tmp_path, namespace)))
+        _until_runs(cluster, namespace, "1.0.1")
+        cluster.api.delete(path)  # the operator of another test may not list Secrets here
 
 
 # What the cluster holds
@@ -359,10 +402,17 @@ def _create_account(cluster: Cluster, name: str, ns: str, *, rights_in: str | No
         )
 
 
-def _create_secret(cluster: Cluster, ns: str, registry: Registry) -> None:
-    content = {"username": registry.username, "password": registry.password}
-    body = {"metadata": {"name": "regcred"}, "type": "kubernetes.io/basic-auth", "stringData": content}
-    cluster.api.post(f"/api/v1/namespaces/{ns}/secrets", body)
+def _create_pulling_account(cluster: Cluster, ns: str, registry: Registry, *, host: str) -> None:
+    """A ServiceAccount `puller` with an image pull Secret for the registry, reached as `host`."""
+    content = json.dumps({"auths": {host: {"username": registry.username, "password": registry.password}}})
+    secret = {
+        "metadata": {"name": "regcred"},
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": content},
+    }
+    cluster.api.post(f"/api/v1/namespaces/{ns}/secrets", secret)
+    account = {"metadata": {"name": "puller"}, "imagePullSecrets": [{"name": "regcred"}]}
+    cluster.api.post(f"/api/v1/namespaces/{ns}/serviceaccounts", account)
 
 
 def _create_pod(cluster: Cluster, pod: Json) -> Json:
@@ -408,19 +458,27 @@ def _subjects_of_events(cluster: Cluster, ns: str) -> set[str]:
 # What the files hold
 
 
+def _argocd_secrets(directory: Path, ns: str) -> Path:
+    """deploy/argocd-secrets for an Argo CD in this namespace."""
+    shutil.copytree(DEPLOY / "argocd-secrets", directory / "argocd-secrets")
+    file = directory / "argocd-secrets/kustomization.yaml"
+    file.write_text(file.read_text().replace("namespace: argocd\n", f"namespace: {ns}\n"))
+    return file.parent
+
+
 def _rendered(cluster: Cluster, directory: Path) -> list[Json]:
     return list(yaml.safe_load_all(cluster.kubectl("kustomize", str(directory)).stdout))
 
 
-def _example(ns: str, *, host: str = "registry.example.com", secret: str | None = None) -> list[Json]:
-    """deploy/example, in another namespace; with a secret, on a registry of the test bed."""
+def _example(ns: str, *, host: str = "registry.example.com", pulling: str | None = None) -> list[Json]:
+    """deploy/example, in another namespace; with a ServiceAccount that pulls, on a registry of the test bed."""
     files = sorted((DEPLOY / "example").glob("*.yaml"))
     objects = [yaml.safe_load(file.read_text().replace("registry.example.com", host)) for file in files]
     for found in objects:
         found["metadata"]["namespace"] = ns
-    if secret is not None:
+    if pulling is not None:
         spec = _one(objects, "BundleWatch")["spec"]
-        spec |= {"interval": "10s", "access": {"insecure": True, "secretRef": {"name": secret}}}
+        spec |= {"interval": "10s", "access": {"insecure": True, "serviceAccountName": pulling}}
     return objects
 
 

@@ -28,7 +28,12 @@ class Certificates:
     key: Path
 
 
-def issue(directory: Path, *, names: tuple[str, ...] = ("localhost",)) -> Certificates:
+def issue(
+    directory: Path,
+    *,
+    names: tuple[str, ...] = ("localhost",),
+    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+) -> Certificates:
     """A server certificate for `names` and 127.0.0.1, and the CA that signed it, as files in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -46,7 +51,7 @@ def issue(directory: Path, *, names: tuple[str, ...] = ("localhost",)) -> Certif
         _builder(subject, ca_name, key.public_key(), authority=ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
@@ -55,6 +60,11 @@ def issue(directory: Path, *, names: tuple[str, ...] = ("localhost",)) -> Certif
     files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     files.key.write_bytes(private_key_pem(key))
     return files
+
+
+def issue_client(directory: Path, *, name: str = "bundlewatch") -> Certificates:
+    """A client certificate, and the CA that signed it, as files in `directory`."""
+    return issue(directory, names=(name,), usage=ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 def private_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

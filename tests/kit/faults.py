@@ -101,7 +101,28 @@ class Garbage:
     data: bytes = b"\x16\x03\x01\x00\x00 not HTTP\r\n\r\n"
 
 
-Fault = Pass | Hang | HangInBody | Drip | Reset | HalfBody | WrongLength | CutChunks | Delay | Status | Lie | Garbage
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """The real headers, and then the same piece over and over in chunks, for ever."""
+
+    piece: bytes = b'"1.0.0",' * 1000
+
+
+Fault = (
+    Pass
+    | Hang
+    | HangInBody
+    | Drip
+    | Reset
+    | HalfBody
+    | WrongLength
+    | CutChunks
+    | Delay
+    | Status
+    | Lie
+    | Garbage
+    | Endless
+)
 
 
 def too_many_requests(*, retry_after: str | None = "1") -> Status:

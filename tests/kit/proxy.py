@@ -28,6 +28,7 @@ from kit.faults import (
     CutChunks,
     Delay,
     Drip,
+    Endless,
     Fault,
     Garbage,
     HalfBody,
@@ -213,7 +214,7 @@ class Proxy:
         if isinstance(fault, WrongLength):
             assert length is not None
             length += fault.by_bytes
-        if isinstance(fault, CutChunks):
+        if isinstance(fault, CutChunks | Endless):
             length = None
         writer.write(_head(response, length))
         whole = await _deliver(response.body, fault, reader, writer)
@@ -243,6 +244,10 @@ async def _deliver(body: bytes, fault: Fault, reader: asyncio.StreamReader, writ
         case CutChunks():
             half = body[: len(body) // 2]
             writer.write(b"%x\r\n%s\r\n" % (len(half), half))
+        case Endless(piece=piece):
+            while True:
+                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                await writer.drain()
         case WrongLength():
             writer.write(body)
         case _:

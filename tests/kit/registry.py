@@ -24,7 +24,7 @@ import yaml
 
 from kit import bed, bundles
 from kit.access_log import Recording, Request, read
-from kit.certificates import issue
+from kit.certificates import issue, issue_client
 from kit.ports import free_port
 from kit.publisher import USER_AGENT, Publisher, RegistryError, basic
 from kit.room import ProcessError, Room
@@ -43,13 +43,23 @@ PASSWORD = "correct horse"
 class Registry(Publisher):
     """`username` and `password` are what it wants where it wants any; `ca_pem` is there with TLS."""
 
-    def __init__(self, *, room: Room, auth: Auth | None, tls: bool, max_tags: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        room: Room,
+        auth: Auth | None,
+        tls: bool,
+        max_tags: int | None,
+        wants_certificate: bool,
+        names: tuple[str, ...],
+    ) -> None:
         self._room = room
         self._auth = auth
         self._max_tags = max_tags
         self._markers = itertools.count()
         self._storage = room.directory / "storage"
-        self._certificates = issue(room.directory / "pki") if tls else None
+        self._certificates = issue(room.directory / "pki", names=names) if tls else None
+        self.client = issue_client(room.directory / "client-pki") if wants_certificate else None
         self.port = free_port()
         # By this name, not by the address: Helm and Argo CD allow plain HTTP by the name.
         self.host = f"localhost:{self.port}"
@@ -58,10 +68,10 @@ class Registry(Publisher):
         self.ca_file = self._certificates.ca if self._certificates else None
         self.ca_pem = self.ca_file.read_bytes() if self.ca_file else None
         self.token_server: TokenServer | None = None
-        super().__init__(
-            url=f"{'https' if tls else 'http'}://{self.host}",
-            tls=ssl.create_default_context(cafile=str(self.ca_file)) if tls else None,
-        )
+        context = ssl.create_default_context(cafile=str(self.ca_file)) if tls else None
+        if context is not None and self.client is not None:
+            context.load_cert_chain(self.client.certificate, self.client.key)
+        super().__init__(url=f"{'https' if tls else 'http'}://{self.host}", tls=context)
 
     @classmethod
     def start(
@@ -71,14 +81,21 @@ class Registry(Publisher):
         tls: bool = False,
         max_tags: int | None = None,
         parent: Path | None = None,
+        wants_certificate: bool = False,
+        names: tuple[str, ...] = ("localhost",),
     ) -> Self:
         """Ready when it returns. `max_tags` bounds a page of the tag list, whatever the client asks for (default:
         1,000); what it stores is kept below `parent` (default: where temporary files are).
+
+        `wants_certificate`, with TLS: nobody is let in who does not show the certificate `client`; `names`
+        are what its own certificate is for.
         """
         binary = bed.find().registry
         for attempt in itertools.count(1):
             room = Room(prefix="bundlewatch-registry-", parent=parent)
-            registry = cls(room=room, auth=auth, tls=tls, max_tags=max_tags)
+            registry = cls(
+                room=room, auth=auth, tls=tls, max_tags=max_tags, wants_certificate=wants_certificate, names=names
+            )
             try:
                 registry._serve(binary)
             except ProcessError as error:
@@ -219,6 +236,8 @@ class Registry(Publisher):
                 "certificate": str(self._certificates.certificate),
                 "key": str(self._certificates.key),
             }
+            if self.client is not None:
+                listener["tls"] |= {"clientcas": [str(self.client.ca)], "clientauth": "require-and-verify-client-cert"}
         settings: dict[str, Any] = {
             "version": "0.1",
             "log": {"level": "error", "accesslog": {"disabled": False}},

@@ -1,6 +1,9 @@
 """Whatever the network or the registry does to an answer: a named error in time, and never a partial list."""
 
 import asyncio
+import gzip
+import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -8,6 +11,8 @@ import pytest
 
 from bundlewatch.errors import BundleWatchError, RateLimited, RegistryMisbehaved, RegistryUnavailable
 from bundlewatch.registry.client import Access, HostLimits, RegistryClient, Timeouts
+from bundlewatch.registry.hosts import Mirror
+from bundlewatch.registry.mirrors import MirroredRegistry
 from bundlewatch.registry.reference import Repository, parse_repository
 from kit import faults
 from kit.proxy import Proxy
@@ -15,6 +20,8 @@ from kit.registry import Registry
 
 PLAIN = Access(insecure=True)
 TIMEOUTS = Timeouts(connect_s=1, read_s=0.5, call_s=1)
+BOMB = gzip.compress(b" " * (64 << 20))  # 65 kB
+HOPS = itertools.count(1)
 TAGS = frozenset(f"1.0.{number}" for number in range(2500))
 
 
@@ -94,6 +101,48 @@ CASES: dict[str, tuple[faults.Fault, type[BundleWatchError], str]] = {
     ),
     "it lists a circle": (with_header("Link", "<?n=1000>; rel=next"), RegistryMisbehaved, "in a circle"),
     "it has a page it cannot name": (with_header("Link", "</v2/>; rel=next"), RegistryMisbehaved, "without saying"),
+    "it is reset within a tag": (faults.Reset(at_byte=1001), RegistryUnavailable, "broke off"),
+    "it is late": (faults.Delay(5), RegistryUnavailable, "stopped sending|took too long"),
+    "it wants less until a date": (
+        faults.too_many_requests(retry_after="Wed, 21 Oct 2099 07:28:00 GMT"),
+        RateLimited,
+        "fewer requests",
+    ),
+    "it wants less in prose": (
+        faults.Status(429, {}, b'{"errors":[{"code":"TOOMANYREQUESTS","message":"retry-after: 880.092\xc2\xb5s"}]}'),
+        RateLimited,
+        "fewer requests",
+    ),
+    "it is busy for a while": (faults.Status(503, {"Retry-After": "60"}), RateLimited, "fewer requests"),
+    "it sends a real bomb": (
+        faults.Lie(lambda _: faults.Response(200, {"Content-Encoding": "gzip"}, BOMB)),
+        RegistryMisbehaved,
+        "compressed",
+    ),
+    "it sends a bomb under no name": (with_body(BOMB), RegistryMisbehaved, "is no JSON"),
+    "it goes on for ever": (faults.Endless(), RegistryMisbehaved, "more than the|took too long"),
+    "it nests for ever": (with_body(b'{"tags":' + b"[" * 1_000_000), RegistryMisbehaved, "is no JSON"),
+    "it leads away ten thousand times": (
+        # Each to the next, as long as somebody follows.
+        faults.Lie(
+            lambda _: faults.Response(
+                302, {"Location": f"/v2/hostile/bundle/tags/list?hop={next(HOPS)}", "X": "y" * 8000}, b""
+            )
+        ),
+        RegistryMisbehaved,
+        "redirects more than 5 times",
+    ),
+    **{
+        f"it leads to {place}": (faults.Status(307, {"Location": place}), RegistryMisbehaved, "leads away|plain form")
+        for place in (
+            "http://[fd00:ec2::254]/latest/",
+            "http://2852039166/latest/meta-data/",
+            "//metadata.google.internal/computeMetadata/v1/",
+            "https://169.254.169.254.nip.example/",
+            "gopher://localhost/",
+        )
+    },
+    "its link leads nowhere": (with_header("Link", "<?n=1 000>; rel=next"), RegistryMisbehaved, "no URL can have"),
     "it shows a page for people": (
         faults.Status(200, {"Content-Type": "text/html"}, b"<form>Log in</form>"),
         RegistryMisbehaved,
@@ -144,6 +193,61 @@ async def test_a_kept_connection_that_was_dropped_is_replaced_without_a_word(
         assert len(await client.list_tags(target, access=PLAIN)) == len(TAGS)
 
 
+async def test_tags_with_control_characters_are_skipped_and_counted_and_the_rest_is_whole(
+    client: RegistryClient, proxy: Proxy, target: Repository
+) -> None:
+    def soil(response: faults.Response) -> faults.Response:
+        document = json.loads(response.body)
+        document["tags"] = ["\x1b[2J", "1.0.0\n", "a\x00b", *document["tags"], "\u202e1.0.0"]
+        return faults.Response(response.status, response.headers, json.dumps(document).encode())
+
+    proxy.fault(faults.Lie(soil))
+    listing = await client.listing(target, access=PLAIN)
+    assert frozenset(listing.tags) == TAGS
+    assert (listing.skipped, listing.pages) == (12, 3)
+
+
+async def test_a_stream_of_pages_that_breaks_says_so_at_its_end(
+    client: RegistryClient, proxy: Proxy, target: Repository
+) -> None:
+    assert {tag async for page in client.tags(target, access=PLAIN) for tag in page} == TAGS
+    proxy.fault(faults.HalfBody(), when=lambda request: "last" in request.query)
+    seen: set[str] = set()
+
+    async def read() -> None:
+        async for page in client.tags(target, access=PLAIN):
+            seen.update(page)
+
+    with pytest.raises(RegistryUnavailable, match="broke off"):
+        await read()
+    assert seen < TAGS
+
+
+async def test_a_blob_s_redirect_to_a_metadata_service_is_never_followed(
+    client: RegistryClient, proxy: Proxy, target: Repository
+) -> None:
+    digest = (await client.head_manifest(target, "1.0.1", access=PLAIN)).digest
+    for place in ("http://169.254.169.254/x", "http://0xa9.0xfe.0xa9fe/x", "http://metadata/x", "http://127.0.0.1:1/x"):
+        proxy.fault(faults.Status(307, {"Location": place}))
+        with pytest.raises(RegistryMisbehaved, match=r"redirect that leads to .* address"):
+            await client.get_blob(target, digest, access=PLAIN, max_bytes=100)
+
+
+async def test_a_mirror_that_breaks_in_the_middle_gives_way_to_its_registry(
+    client: RegistryClient, proxy: Proxy, registry: Registry, target: Repository
+) -> None:
+    origin = parse_repository(f"{registry.host}/{target.path}")
+    mirrored = MirroredRegistry(client, mirrors={origin.host: (Mirror(host=proxy.host, insecure=True),)})
+    assert frozenset(await mirrored.list_tags(origin, access=PLAIN)) == TAGS
+    assert all(f"ns=localhost:{registry.port}" in request.query for request in proxy.requests)
+    proxy.fault(faults.Reset(at_byte=500), when=lambda request: "last" in request.query)
+    with registry.recording() as recording:
+        assert frozenset(await mirrored.list_tags(origin, access=PLAIN)) == TAGS
+    assert sum("ns=" not in request.query for request in recording.listings) == 3
+    proxy.refuse()
+    assert frozenset(await mirrored.list_tags(origin, access=PLAIN)) == TAGS
+
+
 async def test_a_link_to_another_host_is_never_followed(
     client: RegistryClient, proxy: Proxy, target: Repository
 ) -> None:
@@ -155,11 +259,14 @@ async def test_a_link_to_another_host_is_never_followed(
     assert frozenset(await client.list_tags(target, access=PLAIN)) == TAGS
 
 
-async def test_of_ten_hosts_one_that_hangs_delays_none(registry: Registry, listed: str) -> None:
+@pytest.mark.parametrize(
+    "fault", [faults.HangInBody(200), faults.Drip(), faults.Endless()], ids=["hangs", "drips", "never ends"]
+)
+async def test_of_ten_hosts_one_that_is_ill_delays_none(registry: Registry, listed: str, fault: faults.Fault) -> None:
     client = RegistryClient(timeouts=Timeouts(read_s=3, call_s=3))
     proxies = [Proxy.start(registry.host) for _ in range(10)]
     try:
-        proxies[0].fault(faults.HangInBody(200))
+        proxies[0].fault(fault)
         targets = [parse_repository(f"{proxy.host}/{listed}") for proxy in proxies]
         hanging = [asyncio.create_task(client.list_tags(targets[0], access=PLAIN)) for _ in range(30)]
         await asyncio.sleep(0.1)
@@ -167,10 +274,9 @@ async def test_of_ten_hosts_one_that_hangs_delays_none(registry: Registry, liste
         others = await asyncio.gather(*(client.list_tags(target, access=PLAIN) for target in targets[1:]))
         assert [len(tags) for tags in others] == [len(TAGS)] * 9
         assert time.monotonic() - started < 2.5
-        assert not any(task.done() for task in hanging)
         assert proxies[0].peak <= HostLimits().concurrency
         outcomes = await asyncio.gather(*hanging, return_exceptions=True)
-        assert all(isinstance(outcome, RegistryUnavailable) for outcome in outcomes)
+        assert all(isinstance(outcome, RegistryUnavailable | RegistryMisbehaved) for outcome in outcomes)
     finally:
         await client.aclose()
         for proxy in proxies:

@@ -15,7 +15,7 @@ def config(json_schema: dict[str, JsonValue] | None = None) -> ConfigDict:
     """Configuration of a model; `json_schema` is added to its JSON schema."""
     return ConfigDict(
         extra="ignore",  # strictness is the API server's; what a newer version wrote must still be read
-        alias_generator=to_camel,
+        alias_generator=_alias,
         populate_by_name=True,
         use_attribute_docstrings=True,
         json_schema_extra=json_schema,
@@ -32,4 +32,8 @@ def as_written(value: object) -> object:
 
 @cache
 def _aliases(model: type) -> tuple[tuple[str, str], ...]:
-    return tuple((field.name, to_camel(field.name)) for field in fields(model))
+    return tuple((field.name, _alias(field.name)) for field in fields(model))
+
+
+def _alias(name: str) -> str:
+    return to_camel(name).replace("ArgoCd", "ArgoCD")  # as Argo CD spells itself

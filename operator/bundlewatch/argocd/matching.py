@@ -128,17 +128,27 @@ def _without_scheme(text: str) -> str:
     return text.rstrip("/")
 
 
-def _canonical(text: str, *, insecure: bool) -> str | None:
-    host, slash, path = text.partition("/")
-    parts = _HOST.fullmatch(host.lower())
-    if not slash or parts is None or _PATH.fullmatch(path) is None:
+def canonical_host(text: str, *, insecure: bool = False) -> str | None:
+    """A registry's host and port as they stand in the canonical form; None when it is no host."""
+    parts = _HOST.fullmatch(text.lower())
+    if parts is None:
         return None
     name, port = parts["name"], parts["port"]
     if port == "443" or (port == "80" and insecure):
         port = None
     if name in _HUB_NAMES and port is None:
-        name, path = _HUB, path if "/" in path else f"library/{path}"
-    return f"{name}:{port}/{path.lower()}" if port else f"{name}/{path.lower()}"
+        name = _HUB
+    return f"{name}:{port}" if port else name
+
+
+def _canonical(text: str, *, insecure: bool) -> str | None:
+    host, slash, path = text.partition("/")
+    name = canonical_host(host, insecure=insecure)
+    if not slash or name is None or _PATH.fullmatch(path) is None:
+        return None
+    if name == _HUB and "/" not in path:
+        path = f"library/{path}"
+    return f"{name}/{path.lower()}"
 
 
 def _named(sources: list[Source], wanted: int | str) -> list[Source]:

@@ -15,6 +15,7 @@ from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.errors import InvalidSecret
 from bundlewatch.registry.client import Access, RegistryClient
 from bundlewatch.registry.credentials import ANONYMOUS, DOCKER_CONFIG_KEY, Credential
+from bundlewatch.registry.proxies import Proxies, ProxyError
 from bundlewatch.registry.reference import Repository, parse_repository
 
 T = TypeVar("T")
@@ -87,8 +88,11 @@ def spoken(message: str) -> str:
 
 @asynccontextmanager
 async def client() -> AsyncIterator[RegistryClient]:
-    """A client for as long as the block lasts."""
-    registry = RegistryClient()
+    """A client for as long as the block lasts; through the proxies that the environment names."""
+    try:
+        registry = RegistryClient(proxies=Proxies.from_environment(os.environ))
+    except ProxyError as error:
+        raise click.UsageError(str(error)) from None
     try:
         yield registry
     finally:
@@ -98,10 +102,11 @@ async def client() -> AsyncIterator[RegistryClient]:
 def access_of(watch: BundleWatch) -> tuple[Repository, Access]:
     """The repository of a BundleWatch that need not be in a cluster, and the way there. Raises InvalidReference."""
     wanted = watch.spec.access
-    if wanted.secret_ref is not None or wanted.ca_secret_ref is not None:
+    named = wanted.secret_ref, wanted.ca_secret_ref, wanted.service_account_name
+    if any(named) or wanted.from_argo_cd or wanted.provider != "generic":
         click.echo(
-            "bundlewatch: Secrets are not read without a cluster; Docker's configuration and the usual authorities "
-            "stand in for spec.access",
+            "bundlewatch: Secrets are not read without a cluster, nor is a cloud asked; Docker's configuration and the "
+            "usual authorities stand in for spec.access",
             err=True,
         )
     repository = parse_repository(watch.spec.repository)

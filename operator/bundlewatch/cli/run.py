@@ -5,7 +5,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 from pydantic import ValidationError
@@ -14,6 +15,9 @@ from pydantic_core import ErrorDetails
 from bundlewatch import app
 from bundlewatch.errors import BundleWatchError
 from bundlewatch.observe import logs
+from bundlewatch.registry import hosts
+from bundlewatch.registry.hosts import Host, HostsError
+from bundlewatch.registry.proxies import Proxies, ProxyError
 from bundlewatch.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -91,6 +95,19 @@ _DEFAULT = Settings()
     help="Deadline of one request to a registry.",
 )
 @click.option(
+    "--registry-config",
+    show_envvar=True,
+    metavar="FILE",
+    help="YAML file with mirrors, limits and clouds of single registry hosts; read once, at the start.",
+)
+@click.option(
+    "--registry-docker-config",
+    show_envvar=True,
+    metavar="FILE",
+    help="Docker configuration with logins for BundleWatches that name none of their own; read again when it changes. "
+    "Whoever may create BundleWatches may use them. Left out: those are anonymous.",
+)
+@click.option(
     "--listing-timeout",
     "listing_timeout_s",
     envvar="BUNDLEWATCH_LISTING_TIMEOUT",
@@ -110,10 +127,11 @@ _DEFAULT = Settings()
     metavar="SECONDS",
     help="Deadline of one request to the Kubernetes API.",
 )
-def run(probe_address: str, namespaces: tuple[str, ...], **options: object) -> None:
+def run(probe_address: str, namespaces: tuple[str, ...], registry_config: str | None, **options: object) -> None:
     """Run the operator until SIGTERM or SIGINT.
 
     It watches BundleWatch objects and Argo CD Applications, polls registries, and patches targetRevision.
+    HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured for registries.
     Exit codes: 0 ended by a signal, 1 cannot go on, 2 a mistake in flags or environment.
     """
     host, separator, port = probe_address.rpartition(":")
@@ -121,15 +139,21 @@ def run(probe_address: str, namespaces: tuple[str, ...], **options: object) -> N
         raise click.BadParameter(
             f"{probe_address!r} is not HOST:PORT, such as 0.0.0.0:8081", param_hint="--probe-address"
         )
+    by_host = _registry_hosts(registry_config)
     try:
         settings = Settings.model_validate(
             {
                 **options,
+                "registry_hosts": by_host,
+                "cloud_hosts": {name: host.cloud for name, host in by_host.items() if host.cloud is not None},
+                "proxies": Proxies.from_environment(os.environ),
                 "namespaces": tuple(dict.fromkeys(namespaces)),
                 "probe_host": host.strip("[]") or _DEFAULT.probe_host,
                 "probe_port": int(port),
             }
         )
+    except ProxyError as error:
+        raise click.UsageError(str(error)) from None
     except ValidationError as error:
         raise click.UsageError(
             "; ".join(f"{_flag(problem)}: {problem['msg']}" for problem in error.errors())
@@ -143,6 +167,21 @@ def run(probe_address: str, namespaces: tuple[str, ...], **options: object) -> N
     except BundleWatchError as error:
         click.echo(f"bundlewatch: {error}", err=True)
         sys.exit(1)
+
+
+def _registry_hosts(file: str | None) -> Mapping[str, Host]:
+    if not file:
+        return {}
+    try:
+        with Path(file).open("rb") as opened:
+            return hosts.parse(opened.read(hosts.FILE_LIMIT_BYTES + 1), source=file)
+    except OSError as error:
+        raise click.BadParameter(
+            f"{file}: {error.strerror or 'cannot be read'}; name a file that can be read",
+            param_hint="--registry-config",
+        ) from None
+    except HostsError as error:
+        raise click.BadParameter(str(error), param_hint="--registry-config") from None
 
 
 def _flag(problem: ErrorDetails) -> str:

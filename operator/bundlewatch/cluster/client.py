@@ -32,6 +32,7 @@ from bundlewatch.errors import (
     ObjectChanged,
     ObjectGone,
     SecretNotFound,
+    ServiceAccountNotFound,
 )
 
 FIELD_MANAGER = "bundlewatch"
@@ -69,6 +70,7 @@ class Resource:
 BUNDLE_WATCHES = Resource("bundlewatch.dev", "v1alpha1", "bundlewatches")
 APPLICATIONS = Resource("argoproj.io", "v1alpha1", "applications")
 SECRETS = Resource("", "v1", "secrets")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 EVENTS = Resource("", "v1", "events")
 
 
@@ -193,12 +195,18 @@ class KubernetesClient:
                     break
         return frozenset(found)
 
-    async def objects(self, resource: Resource, *, namespace: str) -> Sequence[Mapping[str, Any]]:
-        """All objects of a kind in a namespace, as JSON. Raises ObjectGone where the kind is not known."""
+    async def objects(
+        self, resource: Resource, *, namespace: str, labels: str | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """All objects of a kind in a namespace, as JSON. Raises ObjectGone where the kind is not known.
+
+        `labels`: only those that a label selector fits.
+        """
         found: list[Mapping[str, Any]] = []
         token: str | None = None
+        selector = {"labelSelector": labels} if labels is not None else {}
         while True:
-            query = {"limit": str(_PAGE)} | ({"continue": token} if token else {})
+            query = {"limit": str(_PAGE)} | selector | ({"continue": token} if token else {})
             answer = await self._call("GET", resource.path(namespace), query=query)
             found += answer.get("items") or ()
             token = (answer.get("metadata") or {}).get("continue")
@@ -213,6 +221,27 @@ class KubernetesClient:
             raise SecretNotFound(
                 f"Secret {namespace}/{name} does not exist or may not be read; create it in the namespace of "
                 "the BundleWatch, or correct the name in spec.access"
+            ) from error
+
+    async def read_service_account(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """A ServiceAccount as JSON. Raises ServiceAccountNotFound when it is not there or not ours to read."""
+        try:
+            return await self._call("GET", SERVICE_ACCOUNTS.path(namespace, name))
+        except (ObjectGone, Forbidden) as error:
+            raise ServiceAccountNotFound(
+                f"ServiceAccount {namespace}/{name} does not exist or may not be read; create it in the namespace of "
+                "the BundleWatch, or correct spec.access.serviceAccountName"
+            ) from error
+
+    async def argocd_secrets(self, namespace: str, *, labels: str) -> Sequence[Mapping[str, Any]]:
+        """The Secrets of Argo CD in its namespace, as JSON. Raises SecretNotFound when they may not be listed."""
+        try:
+            return await self.objects(SECRETS, namespace=namespace, labels=labels)
+        except Forbidden as error:
+            raise SecretNotFound(
+                f"Argo CD's Secrets in namespace {namespace} may not be listed by BundleWatch; allow it with "
+                "`kubectl apply --server-side -k deploy/argocd-secrets/`, which names the namespace, or set "
+                "spec.access.fromArgoCD to false"
             ) from error
 
     async def read_application(self, namespace: str, name: str) -> Mapping[str, Any]:

@@ -2,17 +2,22 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from bundlewatch.errors import InvalidSecret
 
-_ARGO_CD = "argocd.argoproj.io/secret-type"
+_ARGO_CD: Final = "argocd.argoproj.io/secret-type"
+_ARGO_CD_LOGINS: Final = f"{_ARGO_CD} in (repository,repo-creds)"
 
 
 class ReadsSecrets(Protocol):
     async def read_secret(self, namespace: str, name: str) -> Mapping[str, Any]: ...
+
+
+class ReadsArgoCDSecrets(Protocol):
+    async def argocd_secrets(self, namespace: str, *, labels: str) -> Sequence[Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -23,6 +28,7 @@ class Secret:
     name: str
     type: str
     data: Mapping[str, bytes]
+    argocd: str = ""  # what it is to Argo CD: repository, repo-creds; empty: it is not Argo CD's
 
     def __repr__(self) -> str:
         return f"Secret({self.namespace}/{self.name})"
@@ -38,10 +44,34 @@ async def read(cluster: ReadsSecrets, *, namespace: str, name: str) -> Secret:
             f"Secret {namespace}/{name} belongs to Argo CD (label {_ARGO_CD}), and is not used for anything else; "
             "put the registry's credentials into a Secret of their own"
         )
+    return _decoded(answer, namespace=namespace, name=name)
+
+
+async def read_argocd(cluster: ReadsArgoCDSecrets, *, namespace: str) -> tuple[Secret, ...]:
+    """The Secrets from which Argo CD in this namespace takes its logins to repositories, in order of name.
+
+    They are for `argocd.logins`, which gives them out for their own address and nothing else.
+    Raises SecretNotFound: they may not be listed; ClusterUnavailable, InvalidSecret.
+    """
+    found = [
+        _decoded(answer, namespace=namespace, name=str((answer.get("metadata") or {}).get("name") or ""))
+        for answer in await cluster.argocd_secrets(namespace, labels=_ARGO_CD_LOGINS)
+    ]
+    return tuple(sorted(found, key=lambda secret: secret.name))
+
+
+def _decoded(answer: Mapping[str, Any], *, namespace: str, name: str) -> Secret:
+    labels = (answer.get("metadata") or {}).get("labels") or {}
     try:
         data = {
             str(key): base64.b64decode(value or "", validate=True) for key, value in (answer.get("data") or {}).items()
         }
     except (binascii.Error, ValueError, TypeError) as error:
         raise InvalidSecret(f"Secret {namespace}/{name} holds data that is not base64") from error
-    return Secret(namespace=namespace, name=name, type=str(answer.get("type") or "Opaque"), data=data)
+    return Secret(
+        namespace=namespace,
+        name=name,
+        type=str(answer.get("type") or "Opaque"),
+        data=data,
+        argocd=str(labels.get(_ARGO_CD) or ""),
+    )

@@ -20,10 +20,11 @@ from bundlewatch.cluster.watch import Event, Gone, Relisted, Seen
 from bundlewatch.engine.census import Census
 from bundlewatch.engine.defects import Defects
 from bundlewatch.engine.lanes import Lanes
-from bundlewatch.engine.listing import Listing, Listings, Route
+from bundlewatch.engine.listing import Listing, Listings
 from bundlewatch.engine.passes import Next, Passes
 from bundlewatch.engine.polling import Polled, pause_s
 from bundlewatch.engine.ports import Cluster
+from bundlewatch.engine.route import Route
 from bundlewatch.engine.schedule import Schedule, backoff_s, next_interval_s, stable_fraction
 from bundlewatch.engine.table import Name, Table, Unreadable
 from bundlewatch.errors import BundleWatchError
@@ -281,22 +282,12 @@ class Engine:
             return
         interval_s = self._interval_s(route)
         began = self._clock()
-        trouble: BundleWatchError | None = None
-        listing: Listing | None = None
-        try:
-            listing = await self._listings.refresh(
-                route,
-                fresh_since=max(began - _FRESH * interval_s, polled.wanted_since),
-                asked_at=polled.asked_at,
-                interval_s=interval_s,
-            )
-        except BundleWatchError as error:
-            trouble = error
-        except Exception as error:  # noqa: BLE001 - any may be; none may end the polling of a repository
-            trouble = self._defects.tell(error, work=f"listing {route}")
+        listing, trouble = await self._list(route, polled, began=began, interval_s=interval_s)
+        news = trouble is None or polled.answered_at < polled.asked_at
         if trouble is None:
             polled.succeeded(began=began)
         elif polled.failed(trouble, began=began):
+            news = True
             logger.warning("%s", trouble, extra={"repository": str(route), "reason": trouble.reason})
         if self._polled.get(route) is not polled:
             if route not in self._polled:
@@ -309,8 +300,26 @@ class Engine:
             due = self._clock() + pause_s(trouble, failures=polled.failures, interval_s=interval_s, key=str(route))
         self._due.set_earlier(route, due)
         self._wake.set()
-        for name in polled.users:
-            self._mark(name)
+        if news:  # a Secret that is read again every few seconds is no work for those who wait for it
+            for name in polled.users:
+                self._mark(name)
+
+    async def _list(
+        self, route: Route, polled: Polled, *, began: float, interval_s: float
+    ) -> tuple[Listing | None, BundleWatchError | None]:
+        """One of the two."""
+        try:
+            listing = await self._listings.refresh(
+                route,
+                fresh_since=max(began - _FRESH * interval_s, polled.wanted_since),
+                asked_at=polled.asked_at,
+                interval_s=interval_s,
+            )
+        except BundleWatchError as error:
+            return None, error
+        except Exception as error:  # noqa: BLE001 - any may be; none may end the polling of a repository
+            return None, self._defects.tell(error, work=f"listing {route}")
+        return listing, None
 
     def _due_after(self, listing: Listing, route: Route) -> float:
         """When a listing will be an interval old, so that all who share it make the next one together."""

@@ -16,12 +16,13 @@ from bundlewatch.argocd import application
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
-from bundlewatch.cluster.secrets import ReadsSecrets
 from bundlewatch.engine.choosing import Chosen, Findings, Look, choose
-from bundlewatch.engine.listing import Listings, ReadsRegistries, Route
+from bundlewatch.engine.keychain import Keychain, ReadsCredentials
+from bundlewatch.engine.listing import Listings, ReadsRegistries
 from bundlewatch.engine.memory import Memory
 from bundlewatch.engine.policies import compiled
 from bundlewatch.engine.ports import Json
+from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Table, read_watch
 from bundlewatch.errors import InvalidSpec, ObjectGone
 from bundlewatch.policy.policy import Policy
@@ -31,7 +32,7 @@ from bundlewatch.rollout.plan import Action, Choice, Step, plan, running_of
 from bundlewatch.rollout.targets import Target, Unmet, find_targets
 
 
-class ReadsCluster(ReadsSecrets, Protocol):
+class ReadsCluster(ReadsCredentials, Protocol):
     async def objects(self, resource: Resource, *, namespace: str) -> Sequence[Json]: ...
 
 
@@ -99,7 +100,8 @@ async def explain_live(
     targets, unmet = find_targets(
         watch, applications=table.applications_in(namespace), rivals=lambda found: table.rivals(watch, found)
     )
-    listings = Listings(registry=registry, cluster=cluster, clock=time.monotonic, timeout_s=timeout_s)
+    keychain = Keychain(cluster=cluster)
+    listings = Listings(registry=registry, keychain=keychain, clock=time.monotonic, timeout_s=timeout_s)
     try:
         listing = await listings.refresh(route, fresh_since=-math.inf, asked_at=math.inf, interval_s=0)
         running = running_of(targets, read=policy.read, downgrade=watch.spec.rollout.allow_downgrade)

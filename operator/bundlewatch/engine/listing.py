@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, Self, TypeVar
 
-from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.bundle.chart import NotAChart
 from bundlewatch.bundle.inspection import Inspected, ReadsManifests, inspect
-from bundlewatch.cluster import secrets
-from bundlewatch.cluster.secrets import ReadsSecrets
-from bundlewatch.errors import AccessDenied, InvalidSecret, NotInRegistry, ObjectGone, RegistryUnavailable
+from bundlewatch.engine.route import Route
+from bundlewatch.errors import AccessDenied, NotInRegistry, NotTrusted, ObjectGone, RegistryUnavailable
 from bundlewatch.registry.client import Access
-from bundlewatch.registry.credentials import ANONYMOUS, Credential
-from bundlewatch.registry.reference import Repository, parse_repository
+from bundlewatch.registry.reference import Repository
+from bundlewatch.registry.tls import ClientCertificate
 
 logger = logging.getLogger(__name__)
 
@@ -30,43 +28,15 @@ E = TypeVar("E", bound=Exception)
 _REJECTION_HOLDS_S = 600.0  # how long a tag that was no chart is believed to be none
 _DENIAL_HOLDS_S = 60.0  # how long a refused credential is not sent again at first; twice as long each time
 _DENIAL_HOLDS_MOST_S = 3600.0  # or the interval, if that is longer
+_DISTRUST_HOLDS_S = 30.0  # how long a certificate that was not trusted is not looked at again
 
 
 class ReadsRegistries(ReadsManifests, Protocol):
     async def list_tags(self, repository: Repository, *, access: Access) -> tuple[str, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How a watch reaches its repository. Equal routes are one: they are due, polled and answered together."""
-
-    repository: Repository
-    insecure: bool
-    namespace: str
-    """Where the Secrets are; empty when there are none."""
-
-    secret: str | None
-    ca_secret: str | None
-
-    @classmethod
-    def of(cls, watch: BundleWatch) -> Self:
-        """How a BundleWatch reaches its repository. Raises InvalidReference."""
-        access = watch.spec.access
-        secrets = access.secret_ref is not None or access.ca_secret_ref is not None
-        return cls(
-            repository=parse_repository(watch.spec.repository),
-            insecure=access.insecure,
-            namespace=watch.namespace if secrets else "",
-            secret=access.secret_ref.name if access.secret_ref is not None else None,
-            ca_secret=access.ca_secret_ref.name if access.ca_secret_ref is not None else None,
-        )
-
-    @property
-    def lane(self) -> str:
-        return self.repository.host
-
-    def __str__(self) -> str:
-        return str(self.repository)
+class OpensRegistries(Protocol):
+    async def access(self, route: Route) -> Access: ...
 
 
 class Tags(tuple[str, ...]):  # noqa: SLOT001 - a tuple cannot have slots with something in them
@@ -98,6 +68,7 @@ class _Key:
     insecure: bool
     credential: str
     ca_pem: bytes | None
+    certificate: ClientCertificate | None
 
 
 @dataclass(slots=True)
@@ -106,11 +77,11 @@ class _Shared:
     listing: Listing | None = None
     flight: asyncio.Task[Listing] | None = None
     flight_started: float = 0.0
-    denied: AccessDenied | None = None
-    """Why the credential was refused, in the words of the first time since somebody asked."""
+    refused: AccessDenied | NotTrusted | None = None
+    """Why nothing is asked again with this access, in the words of the first time since somebody asked."""
 
-    denials: int = 0
-    denied_at: float = 0.0
+    refusals: int = 0
+    refused_at: float = 0.0
     inspected: dict[str, tuple[Inspected | NotInRegistry, int, float]] = field(default_factory=dict)
     looking: dict[str, asyncio.Task[Inspected]] = field(default_factory=dict)
 
@@ -122,12 +93,12 @@ class Listings:
         self,
         *,
         registry: ReadsRegistries,
-        cluster: ReadsSecrets,
+        keychain: OpensRegistries,
         clock: Callable[[], float],
         timeout_s: float,
     ) -> None:
         self._registry = registry
-        self._cluster = cluster
+        self._keychain = keychain
         self._clock = clock
         self._timeout_s = timeout_s
         self._keys: dict[Route, _Key] = {}
@@ -144,16 +115,16 @@ class Listings:
         `asked_at`: when somebody last asked for one. A credential that was refused is sent again then, or when
         it changes; else after a minute, and twice as long each time, up to an hour or `interval_s`: a registry
         may lock an account that is refused too often. Whatever it answers to that, the words of the first
-        refusal stand.
+        refusal stand. A certificate that was not trusted is looked at again half a minute later, or as soon as
+        other authorities are there. Until then this reads the credentials and asks no registry.
         Raises a Mistake or a Fault of `bundlewatch.errors`; then nothing has changed.
         """
         shared = await self._reach(route)
-        if shared.denied is not None:
-            holds_s = min(_DENIAL_HOLDS_S * 2.0 ** (min(shared.denials, 20) - 1), max(_DENIAL_HOLDS_MOST_S, interval_s))
-            if asked_at > shared.denied_at:
-                shared.denied = None
-            elif self._clock() < shared.denied_at + holds_s:
-                raise _anew(shared.denied)
+        if shared.refused is not None:
+            if asked_at > shared.refused_at:
+                shared.refused = None
+            elif self._clock() < shared.refused_at + _hold_s(shared, interval_s=interval_s):
+                raise _anew(shared.refused)
         if shared.listing is not None and shared.listing.started >= fresh_since:
             return shared.listing
         if shared.flight is not None and shared.flight_started < fresh_since:
@@ -215,32 +186,15 @@ class Listings:
         await asyncio.sleep(0)
 
     async def _reach(self, route: Route) -> _Shared:
-        access = await self._access(route)
-        key = _Key(route.repository, route.insecure, access.credential.fingerprint, access.ca_pem)
+        access = await self._keychain.access(route)
+        key = _Key(route.repository, route.insecure, access.credential.fingerprint, access.ca_pem, access.certificate)
         before = self._keys.get(route)
         if before != key:
             self.forget(route)  # the credential changed: what the old one saw is not for the new one
             self._keys[route] = key
-        return self._shared.setdefault(key, _Shared(access=access))
-
-    async def _access(self, route: Route) -> Access:
-        credential = ANONYMOUS
-        ca_pem: bytes | None = None
-        if route.secret is not None:
-            secret = await secrets.read(self._cluster, namespace=route.namespace, name=route.secret)
-            try:
-                credential = Credential.from_secret(secret.type, secret.data, repository=route.repository)
-            except InvalidSecret as error:
-                raise InvalidSecret(f"Secret {route.namespace}/{route.secret}: {error}") from error
-        if route.ca_secret is not None:
-            secret = await secrets.read(self._cluster, namespace=route.namespace, name=route.ca_secret)
-            ca_pem = secret.data.get("ca.crt")
-            if not ca_pem:
-                raise InvalidSecret(
-                    f"Secret {route.namespace}/{route.ca_secret} has no key ca.crt; "
-                    "put the registry's CA certificate there in PEM form"
-                )
-        return Access(credential=credential, ca_pem=ca_pem, insecure=route.insecure)
+        shared = self._shared.setdefault(key, _Shared(access=access))
+        shared.access = access  # the same identity, perhaps with a newer token
+        return shared
 
     async def _list(self, route: Route, shared: _Shared) -> Listing:
         started = self._clock()
@@ -251,14 +205,15 @@ class Listings:
             raise RegistryUnavailable(
                 f"listing the tags of {route.repository} took longer than {self._timeout_s:.0f} s"
             ) from error
-        except AccessDenied as error:
-            shared.denials, shared.denied_at = shared.denials + 1, self._clock()
-            if shared.denied is None:
-                shared.denied = error
-            raise _anew(shared.denied) from None
+        except (AccessDenied, NotTrusted) as error:
+            shared.refusals, shared.refused_at = shared.refusals + 1, self._clock()
+            if type(shared.refused) is not type(error):
+                shared.refused = error
+            assert shared.refused is not None
+            raise _anew(shared.refused) from None
         finally:
             shared.flight = None
-        shared.denied, shared.denials = None, 0
+        shared.refused, shared.refusals = None, 0
         before = shared.listing
         tags = Tags.of(listed, source=before.tags.source if before is not None else object())
         if before is not None and before.tags == tags:
@@ -285,6 +240,12 @@ class Listings:
             shared.looking.pop(tag, None)
         shared.inspected[tag] = (found, turn, self._clock())
         return found
+
+
+def _hold_s(shared: _Shared, *, interval_s: float) -> float:
+    if isinstance(shared.refused, NotTrusted):
+        return _DISTRUST_HOLDS_S
+    return min(_DENIAL_HOLDS_S * 2.0 ** (min(shared.refusals, 20) - 1), max(_DENIAL_HOLDS_MOST_S, interval_s))
 
 
 def _anew(error: E) -> E:

@@ -9,12 +9,12 @@ from bundlewatch.api.v1alpha1 import BundleWatch, Identity, Status
 from bundlewatch.cluster import events
 from bundlewatch.cluster.status import merge_patch
 from bundlewatch.engine.defects import Defects
-from bundlewatch.engine.listing import Route
 from bundlewatch.engine.notices import notices
 from bundlewatch.engine.outcome import status_of, status_of_mistake
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.ports import Cluster, Json
 from bundlewatch.engine.reconcile import Outcome, World, reconcile
+from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Name, Table, Unreadable
 from bundlewatch.errors import BundleWatchError, Mistake, ObjectGone
 from bundlewatch.registry.reference import parse_repository

@@ -10,15 +10,19 @@ from bundlewatch.engine.table import Name
 from bundlewatch.errors import (
     AccessDenied,
     BundleWatchError,
+    IdentityUnavailable,
     InternalError,
     InvalidSecret,
     Mistake,
     NotTrusted,
     RateLimited,
     SecretNotFound,
+    ServiceAccountNotFound,
 )
 
-_SECRET_S = 30.0  # how soon a corrected Secret is to be noticed
+_SECRET_S = 5.0  # how soon a corrected Secret is to be noticed; one reading of it, and no request to the registry
+
+_TOLD_ANEW = Mistake | InternalError | SecretNotFound | ServiceAccountNotFound | IdentityUnavailable
 
 
 @dataclass(slots=True)
@@ -50,13 +54,13 @@ class Polled:
     def failed(self, trouble: BundleWatchError, *, began: float) -> bool:
         """Whether that is news, worth a line of log and a write of status: once a change, not once a try.
 
-        The same kind of fault in other words is none; of a mistake, and of a defect, the words are what matters.
+        The same kind of fault in other words is none; where a person has to do something the words are what matters.
         """
         self.failures += 1
         self.wanted_since = max(self.wanted_since, began)
         self.answered_at = began
         known = self.trouble
-        words_matter = isinstance(trouble, Mistake | InternalError)
+        words_matter = isinstance(trouble, _TOLD_ANEW)
         if type(trouble) is type(known) and not (words_matter and str(trouble) != str(known)):
             return False
         self.trouble = trouble
@@ -70,7 +74,7 @@ def pause_s(error: BundleWatchError, *, failures: int, interval_s: float, key: s
     """
     if isinstance(error, RateLimited) and error.retry_after_s is not None:
         return max(error.retry_after_s, backoff_s(failures, interval_s=interval_s, key=key))
-    if isinstance(error, AccessDenied | InvalidSecret | NotTrusted | SecretNotFound):
+    if isinstance(error, AccessDenied | InvalidSecret | NotTrusted | SecretNotFound | ServiceAccountNotFound):
         return min(interval_s, _SECRET_S)
     if isinstance(error, Mistake):
         return interval_s

@@ -9,11 +9,15 @@ Json = Mapping[str, Any]
 
 
 class Cluster(Protocol):
-    """Errors: ObjectGone, ObjectChanged, SecretNotFound, ClusterUnavailable."""
+    """Errors: ObjectGone, ObjectChanged, SecretNotFound, ServiceAccountNotFound, ClusterUnavailable."""
 
     async def uids(self, resource: Resource, *, namespaces: Sequence[str]) -> frozenset[str]: ...
 
     async def read_secret(self, namespace: str, name: str) -> Json: ...
+
+    async def read_service_account(self, namespace: str, name: str) -> Json: ...
+
+    async def argocd_secrets(self, namespace: str, *, labels: str) -> Sequence[Json]: ...
 
     async def read_application(self, namespace: str, name: str) -> Json: ...
 

@@ -17,9 +17,10 @@ from bundlewatch.argocd.patch import FIELD_MANAGER, target_revision_patch
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import Forbidden
 from bundlewatch.engine.choosing import Chosen, Findings, choose
-from bundlewatch.engine.listing import Listing, Route
+from bundlewatch.engine.listing import Listing
 from bundlewatch.engine.memory import Memory
 from bundlewatch.engine.policies import Judge
+from bundlewatch.engine.route import Route
 from bundlewatch.errors import BundleWatchError, ObjectChanged, ObjectGone, Refused
 from bundlewatch.policy.order import Reading
 from bundlewatch.rollout.plan import Action, Choice, Reader, Step, blocked, held, plan, running_of, runs

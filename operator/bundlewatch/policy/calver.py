@@ -3,7 +3,7 @@
     calver    = [ "v" ] ( packed / year number ) *number [ "Z" ] [ modifier ] [ build ]
     year      = 4 digits from 1000 to 2999, such as 2024; or 1 to 3 digits, counted from 2000: 24, 06, 106
     packed    = YYYYMM / YYYYMMDD, of the years 1900 to 2099; behind the day may stand up to three times two
-                digits more: an hour, a minute, a second
+                digits more, an hour, a minute, a second or a count: one number, 0930 below 093000
     number    = ( "." / "-" / "T" / "W", the letters also behind one of the signs ) and digits
     modifier  = ( "-" / "." ) and words, of which the first begins with a letter, or with a commit: 7 to 40
                 hexadecimal digits, one of a to f among them, and no more letters and digits behind them;
@@ -118,11 +118,8 @@ def _full(year: int) -> int:
 
 
 def _unpacked(date: str) -> list[int]:
-    """Year, month, day and time of day, as far as they are there; the time is one number, as in 20240115-093000, to
-    the second however it was written.
-    """
-    time = date[8:] and date[8:].ljust(len("HHMMSS"), "0")
-    return [int(part) for part in (date[:4], date[4:6], date[6:8], time) if part]
+    """Year, month, day and time of day, as far as they are there; the time is one number, as in 20240115-093000."""
+    return [int(part) for part in (date[:4], date[4:6], date[6:8], date[8:]) if part]
 
 
 def _split(words: Identifiers) -> Identifiers:

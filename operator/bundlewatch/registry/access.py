@@ -5,10 +5,12 @@ any of it is sent.
 """
 
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, quote
 
 from bundlewatch.errors import RegistryUnavailable
 from bundlewatch.registry.credentials import ANONYMOUS, Credential
 from bundlewatch.registry.reference import Repository
+from bundlewatch.registry.tls import ClientCertificate
 from bundlewatch.registry.urls import Origin, Url
 
 
@@ -19,6 +21,8 @@ class Access:
     credential: Credential = ANONYMOUS
     ca_pem: bytes | None = field(default=None, repr=False)  # trusted besides the system's authorities
     insecure: bool = False  # plain HTTP, to the repository's own host
+    certificate: ClientCertificate | None = field(default=None, repr=False)  # shown to the repository's own origin
+    mirror_of: str | None = None  # the registry host that a mirror is asked for, as in Repository.host
 
 
 @dataclass(slots=True)
@@ -48,6 +52,8 @@ class Errand:
 
     def url(self, rest: str, query: str = "") -> Url:
         """The API's URL of something in the repository: `tags/list`, `blobs/sha256:…`."""
+        if self.access.mirror_of is not None and "ns" not in parse_qs(query, keep_blank_values=True):
+            query = "&".join(filter(None, (query, f"ns={quote(self.access.mirror_of, safe='')}")))
         return Url(self.origin, f"/v2/{self.repository.path}/{rest}", query)
 
     def remaining_s(self) -> float:

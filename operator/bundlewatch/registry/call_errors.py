@@ -11,9 +11,25 @@ from enum import Enum, auto
 
 import aiohttp
 
+from bundlewatch.registry.proxies import Proxy
 from bundlewatch.registry.resolver import RefusedAddressError
 
 _REACHABLE = "check that the registry runs and that its host and port are right"
+
+_CERTIFICATE = "if it wants a client certificate, check tls.crt and tls.key in the Secret of spec.access.caSecretRef"
+_PROXY = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the operator"
+# What OpenSSL calls the alerts by which a server refuses our certificate, or the lack of one.
+_REFUSALS = frozenset(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+        "TLSV1_ALERT_UNKNOWN_CA",
+    }
+)
 
 
 class Blame(Enum):
@@ -38,12 +54,27 @@ class CallError(Exception):
         self.blame = blame
 
 
-def explain(error: Exception, *, scheme: str) -> CallError:  # noqa: C901, PLR0912 - a table, row by row
-    """What happened, from the exception that an HTTP library gave up with."""
+def explain(  # noqa: C901, PLR0912 - a table, row by row
+    error: Exception, *, scheme: str, proxy: Proxy | None = None, shown: bool = False
+) -> CallError:
+    """What happened, from the exception that an HTTP library gave up with.
+
+    `proxy` stood in between, if any; `shown`: the host could have had a client certificate of ours.
+    """
     root: BaseException = error
     while not isinstance(root, aiohttp.ClientError | OSError) and root.__cause__ is not None:
         root = root.__cause__  # httpx wraps what happened, and misnames it
+    refusal = _certificate_refusal(root, shown=shown)
+    if refusal is not None:
+        return refusal
     match root:
+        case aiohttp.ClientHttpProxyError() if proxy is not None:
+            return proxy_refusal(proxy, root.status)
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientConnectorDNSError() if proxy is not None:
+            why = "has a name that cannot be resolved"
+            if not isinstance(root, aiohttp.ClientConnectorDNSError):
+                why = _unreachable(root.os_error).cause
+            return CallError(f"cannot be asked, since the proxy {proxy} {why}", cure=_PROXY)
         case aiohttp.ConnectionTimeoutError():
             return CallError("could not be connected to in time", cure=_REACHABLE)
         case aiohttp.ServerTimeoutError():
@@ -64,13 +95,47 @@ def explain(error: Exception, *, scheme: str) -> CallError:  # noqa: C901, PLR09
             cure = "if it speaks TLS, remove spec.access.insecure" if scheme == "http" else ""
             return CallError("answers with something that is not proper HTTP", cure=cure, blame=Blame.ANSWER)
         case aiohttp.ClientConnectionError() | ConnectionResetError() | BrokenPipeError():
-            return CallError("closed the connection without an answer")
+            # TLS 1.3 refuses a certificate after the handshake, and a reset may overtake the alert that says so.
+            cure = _CERTIFICATE if scheme == "https" else ""
+            return CallError("closed the connection without an answer", cure=cure)
         case ssl.SSLError():
             return _no_tls(root)
         case OSError():
             return _unreachable(root)
         case _:
             return CallError(f"could not be asked ({type(root).__name__})")
+
+
+def proxy_refusal(proxy: Proxy, status: int) -> CallError:
+    """The proxy answered, and not the host."""
+    if status == 407:
+        return CallError(
+            f"cannot be asked, since the proxy {proxy} wants another login than it gets (407)",
+            cure="check the user name and password in HTTPS_PROXY and HTTP_PROXY of the operator",
+        )
+    return CallError(f"cannot be asked, since the proxy {proxy} does not connect to it ({status})", cure=_PROXY)
+
+
+def _certificate_refusal(root: BaseException, *, shown: bool) -> CallError | None:
+    seen: object = root
+    for _ in range(4):  # aiohttp keeps the alert as a cause, or as the error of its connection
+        if isinstance(seen, ssl.SSLError) and getattr(seen, "reason", None) in _REFUSALS:
+            break
+        seen = getattr(seen, "os_error", None) or getattr(seen, "__cause__", None)
+    else:
+        return None
+    if shown:
+        return CallError(
+            "refuses our client certificate",
+            cure="check that tls.crt in the Secret of spec.access.caSecretRef has not expired, and that the registry "
+            "trusts the authority that signed it",
+            blame=Blame.TRUST,
+        )
+    return CallError(
+        "wants a client certificate",
+        cure="put one into tls.crt and tls.key of the Secret of spec.access.caSecretRef",
+        blame=Blame.TRUST,
+    )
 
 
 def _distrusted(error: Exception) -> CallError:

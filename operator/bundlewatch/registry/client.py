@@ -6,25 +6,30 @@ is the caller's business. Knows nothing of charts, Applications or Kubernetes. R
 specification 1.1.
 """
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import overload
 
 from bundlewatch.errors import InvalidReference, RateLimited, RegistryMisbehaved, UnusableContent
-from bundlewatch.registry import failures, manifests, media_types, redirects
+from bundlewatch.registry import failures, manifests, media_types, quotas, redirects
 from bundlewatch.registry.access import Access, Errand, Journal
 from bundlewatch.registry.auth import TOKEN_ANSWER_BYTES, Authenticator
 from bundlewatch.registry.call_errors import Blame, CallError
-from bundlewatch.registry.listing import Listing, ListingLimits, PageCollector, PageError
+from bundlewatch.registry.listing import Collection, Listing, ListingLimits, PageError, Pages, is_empty_answer
 from bundlewatch.registry.manifests import MANIFEST_LIMIT_BYTES, ContentError, Descriptor, MalformedError, Manifest
+from bundlewatch.registry.proxies import Proxies
+from bundlewatch.registry.quotas import Quota, Quotas
 from bundlewatch.registry.reference import Repository, is_digest, is_tag
-from bundlewatch.registry.throttle import HostLimits, Throttle, Timing
+from bundlewatch.registry.throttle import HostLimits, Slot, Throttle, Timing
 from bundlewatch.registry.transport import Answer, Timeouts, Transport
 from bundlewatch.registry.untrusted import clean
 from bundlewatch.registry.urls import Url
 
 __all__ = ["Access", "Descriptor", "HostLimits", "Listing", "ListingLimits", "Manifest", "RegistryClient", "Timeouts"]
+
+logger = logging.getLogger(__name__)
 
 _CALLS_PER_ERRAND = 4  # a refused try, a token, the try itself and a redirect may all take their time
 
@@ -37,17 +42,27 @@ class RegistryClient:
         *,
         timeouts: Timeouts | None = None,
         host_limits: HostLimits | None = None,
+        limits_by_host: Mapping[str, HostLimits] | None = None,
         listing_limits: ListingLimits | None = None,
+        proxies: Proxies | None = None,
         transport: Transport | None = None,
         timing: Timing | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`transport`, `timing` and `now` are for tests: no network, and time that can be turned."""
+        """`limits_by_host` go before `host_limits`, by host as in `Repository.host`. `proxies`: left out, every host
+        is reached directly, whatever the environment says (`Proxies.from_environment`).
+
+        `transport`, `timing` and `now` are for tests: no network, and time that can be turned.
+        """
         self._timeouts = timeouts or Timeouts()
         self._listing_limits = listing_limits or ListingLimits()
-        self._transport = transport or Transport(timeouts=self._timeouts)
+        self._transport = transport or Transport(timeouts=self._timeouts, proxies=proxies or Proxies())
         self._timing = timing or Timing(clock=time.monotonic)
         self._throttle = Throttle(host_limits or HostLimits(), timing=self._timing)
+        self._limits_by_host = {
+            Repository(host, "").api_host: limits for host, limits in (limits_by_host or {}).items()
+        }
+        self._quotas = Quotas(clock=self._timing.clock)
         self._auth = Authenticator(ask=self._ask_token_server, clock=self._timing.clock)
         self._now = now
 
@@ -56,10 +71,34 @@ class RegistryClient:
         return (await self.listing(repository, access=access)).tags
 
     async def listing(self, repository: Repository, *, access: Access) -> Listing:
-        """All tags, and how many entries were none. Raises RepositoryNotFound, AccessDenied and the Faults."""
-        journal = Journal(self._listing_limits.wire_s)
-        errand = Errand(repository, access, journal)
-        pages = PageCollector(self._listing_limits)
+        """All tags, sorted as text, and how many entries were none. Complete, or an error.
+
+        Raises RepositoryNotFound, AccessDenied and the Faults.
+        """
+        errand = self._listing_errand(repository, access)
+        pages, collection = Pages(self._listing_limits), Collection(limit=self._listing_limits.tags)
+        async for tags in self._pages(errand, pages):
+            if pages.pages == 1:  # it may have begun anew
+                collection.clear()
+            if not collection.add(tags):
+                raise _misbehaved(errand, str(pages.too_many()))
+        if pages.skipped:
+            logger.debug("%d entries are no tags", pages.skipped, extra={"repository": str(repository)})
+        return Listing(tags=collection.result(), skipped=pages.skipped, pages=pages.pages)
+
+    async def tags(self, repository: Repository, *, access: Access) -> AsyncIterator[list[str]]:
+        """The tags page by page, for a repository of which not everything is to be held in memory at once.
+
+        Completeness is known only at the end: the iterator ends when the last page was given out, and raises,
+        as `listing` does, when it cannot get there. Whatever was given out before an error must not be used.
+        Pages come in the registry's order; a tag may come twice. Close it (`contextlib.aclosing`) when you leave
+        it early.
+        """
+        errand = self._listing_errand(repository, access)
+        async for tags in self._pages(errand, Pages(self._listing_limits)):
+            yield tags
+
+    async def _pages(self, errand: Errand, pages: Pages) -> AsyncIterator[list[str]]:
         while (query := pages.query) is not None:
             url = errand.url("tags/list", query)
             answer = await self._ask(errand, "GET", url, max_bytes=self._listing_limits.page_bytes)
@@ -69,13 +108,25 @@ class RegistryClient:
                 continue
             if answer.status == 404 and pages.pages:
                 raise RegistryMisbehaved(f"{errand}: {errand.origin.authority} cannot continue its own list")
+            if answer.status == 404 and is_empty_answer(answer.body):
+                return
             if answer.status != 200:
                 raise failures.of_answer(errand, answer)
             try:
-                pages.add(answer.body, link=answer.header_lines("link"))
+                tags = pages.add(answer.body, link=answer.header_lines("link"))
             except PageError as error:
                 raise _misbehaved(errand, str(error)) from None
-        return pages.listing()
+            del answer  # the next page need not find this one in memory
+            yield tags
+
+    def _listing_errand(self, repository: Repository, access: Access) -> Errand:
+        return Errand(repository, access, Journal(self._listing_limits.wire_s))
+
+    def quotas(self) -> Mapping[str, Quota]:
+        """What each registry host last said is left of a quota, by host (`registry-1.docker.io`); of several that
+        are counted apart the one of which least is left. Hosts that say nothing are left out.
+        """
+        return self._quotas.all()
 
     @overload
     async def head_manifest(
@@ -239,7 +290,7 @@ class RegistryClient:
         """One call in its turn; the throttle hears how it went. Raises RateLimited and what `of_call` makes."""
         host = url.origin.authority
         # By origin, not by host: https on a port that speaks http says nothing about http there.
-        async with self._throttle.slot(str(url.origin)) as slot:
+        async with self._throttle.slot(str(url.origin), limits=self._limits_by_host.get(host)) as slot:
             within_s = errand.remaining_s()
             if "authorization" in headers:
                 errand.journal.told.add(headers["authorization"])
@@ -251,6 +302,7 @@ class RegistryClient:
                     headers=headers,
                     max_bytes=max_bytes,
                     ca_pem=errand.access.ca_pem,
+                    certificate=errand.access.certificate if url.origin == errand.origin else None,
                     guarded=url.origin.host != errand.origin.host,
                     content=content,
                     within_s=within_s,
@@ -260,6 +312,7 @@ class RegistryClient:
                 if error.blame is Blame.OUTAGE:
                     slot.failed(error.cause)
             else:
+                self._heed_quota(errand, url, answer, slot)
                 if failures.is_rate_limit(answer):
                     wait_s = slot.push_back(failures.retry_after_s(answer, now=self._now()))
                     raise RateLimited(
@@ -273,6 +326,24 @@ class RegistryClient:
             finally:
                 errand.journal.left_s -= self._timing.clock() - started
         raise failures.of_call(errand, host, failure)
+
+    def _heed_quota(self, errand: Errand, url: Url, answer: Answer, slot: Slot) -> None:
+        """A registry and its token server may say what is left; redirect targets have no say."""
+        said = quotas.parse(
+            limit=answer.header("ratelimit-limit"),
+            remaining=answer.header("ratelimit-remaining"),
+            source=answer.header("docker-ratelimit-source"),
+        )
+        if said is None:
+            return
+        host = errand.origin.authority
+        least = self._quotas.note(host, said)
+        if url.origin != errand.origin:
+            return
+        if least.is_scarce:
+            slot.ration(least.remaining, within_s=least.window_s)
+        else:
+            slot.unration()
 
 
 def _with(headers: dict[str, str] | None, authorization: str | None) -> dict[str, str]:

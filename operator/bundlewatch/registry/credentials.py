@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from bundlewatch.errors import InvalidSecret
 from bundlewatch.registry import docker_config
-from bundlewatch.registry.docker_config import ConfigError
+from bundlewatch.registry.docker_config import ConfigError, NoEntryError
 from bundlewatch.registry.reference import Repository
 from bundlewatch.registry.untrusted import clean
 
@@ -30,6 +30,10 @@ _CURE: Final = (
 )
 
 
+class NoEntry(InvalidSecret):
+    """A Docker configuration that can be used, and has no entry for the repository; another source may."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Credential:
     """One way to identify; everything empty is anonymous."""
@@ -38,11 +42,16 @@ class Credential:
     password: str = ""
     identity_token: str = ""  # an OAuth2 refresh token, exchanged for access tokens
     registry_token: str = ""  # an access token as it stands
+    identity: str = ""
+    """Who it stands for, where that outlives it: a token that is renewed every hour shows the same as before."""
+
+    source: str = field(default="", compare=False)  # where to look when it is refused; fits after "check"
     fingerprint: str = field(init=False, compare=False)  # equal for equal credentials, in this process only
 
     def __post_init__(self) -> None:
         digest = hashlib.blake2b(key=_FINGERPRINT_KEY, digest_size=16)
-        for part in (self.username, self.password, self.identity_token, self.registry_token):
+        secrets_of_it = (self.username, self.password, self.identity_token, self.registry_token)
+        for part in (self.identity, *(() if self.identity else secrets_of_it)):
             content = part.encode(errors="surrogatepass")
             digest.update(len(content).to_bytes(8, "big") + content)
         object.__setattr__(self, "fingerprint", digest.hexdigest())
@@ -67,6 +76,24 @@ class Credential:
                 return cls._basic(data)
             case _:
                 raise InvalidSecret(f"its type {clean(secret_type, 80)} holds no registry credentials; {_CURE}")
+
+    @classmethod
+    def from_pull_secret(cls, secret_type: str, data: Mapping[str, bytes], *, repository: Repository) -> Self:
+        """The same of one that Pods pull with: as for the kubelet, only a Docker configuration counts.
+
+        A plain user name and password would go to whatever host a BundleWatch names. Raises NoEntry too.
+        """
+        if secret_type not in {"kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"}:
+            raise InvalidSecret(
+                f"its type {clean(secret_type, 80)} is none that Pods pull with; "
+                "make it with `kubectl create secret docker-registry`"
+            )
+        return cls.from_secret(secret_type, data, repository=repository)
+
+    @classmethod
+    def from_docker_config(cls, content: bytes, *, repository: Repository) -> Self:
+        """The credential that a Docker configuration (`config.json`) holds. Raises InvalidSecret, or NoEntry."""
+        return cls._of(content, repository, old=False)
 
     @property
     def is_anonymous(self) -> bool:
@@ -99,6 +126,8 @@ class Credential:
     def _of(cls, content: bytes, repository: Repository, *, old: bool) -> Self:
         try:
             entry = docker_config.find(docker_config.entries(content, old=old), repository)
+        except NoEntryError as error:
+            raise NoEntry(str(error)) from None
         except ConfigError as error:
             raise InvalidSecret(str(error)) from None
         return cls(

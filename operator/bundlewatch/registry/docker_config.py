@@ -23,6 +23,10 @@ class ConfigError(ValueError):
     """The file, or the entry that is needed, cannot be used; the message names keys and never values."""
 
 
+class NoEntryError(ConfigError):
+    """The file is well-formed and says nothing about the repository; another one may."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Entry:
     username: str
@@ -87,14 +91,14 @@ def entries(content: bytes, *, old: bool) -> Config:
 
 
 def find(config: Config, repository: Repository) -> Entry:
-    """The entry for a repository; raises ConfigError when none fits, or the one that does is malformed."""
+    """The entry for a repository; raises NoEntryError when none fits, ConfigError when one does and is malformed."""
     best: tuple[tuple[int, bool, int], str] | None = None
     for key in config.entries:
         rank = KeyPattern.parse(key).rank(repository)
         if rank is not None and (best is None or rank > best[0]):
             best = rank, key
     if best is None:
-        raise ConfigError(_nothing_for(config, repository))
+        raise NoEntryError(_nothing_for(config, repository))
     return _entry(best[1], config.entries[best[1]])
 
 
@@ -144,7 +148,7 @@ def _token(key: str, entry: Mapping[str, object], name: str) -> str:
 
 
 def _malformed(key: str, name: str, problem: str) -> str:
-    return f"in its entry for {clean(key, 80)}, {name} {problem}; make the Secret again"
+    return f"in its entry for {clean(key, 80)}, {name} {problem}; log in and make it again"
 
 
 def _split_port(authority: str) -> tuple[str, str]:

@@ -77,9 +77,10 @@ def denied(errand: Errand, host: str, said: str) -> AccessDenied:
             f"{errand}: {host} gives no access without credentials ({said}); name a Secret with them in "
             "spec.access.secretRef, or check the repository's name: one that does not exist can look like this"
         )
+    source = errand.access.credential.source or "the Secret that spec.access.secretRef names"
     return AccessDenied(
-        f"{errand}: {host} refuses our credentials ({said}); check the Secret that spec.access.secretRef names, "
-        "that it may pull from this repository, and the repository's name"
+        f"{errand}: {host} refuses our credentials ({said}); check {source}, that it may pull from this "
+        "repository, and the repository's name"
     )
 
 

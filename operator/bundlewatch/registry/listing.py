@@ -2,7 +2,9 @@
 
 A pure state machine: the client hands in each answer and asks what to fetch next. It trusts no order, counts
 what is no tag, drops repetitions, and refuses loops, floods and everything that does not parse; partial data
-is no data. Rules: OCI distribution specification §"Listing Tags" and the habits of the servers in use.
+is no data. Of a million tags it keeps the texts and one list, no set beside it: repetitions are dropped by
+sorting at the end, and pages that were there before are told by what they hash to. Rules: OCI distribution
+specification §"Listing Tags" and the habits of the servers in use.
 """
 
 import json
@@ -11,10 +13,11 @@ from typing import Final
 from urllib.parse import quote
 
 from bundlewatch.registry.links import LinkError, next_query
-from bundlewatch.registry.reference import is_tag
+from bundlewatch.registry.reference import tags_among
 
 PAGE_SIZE: Final = 1000  # Amazon ECR refuses more
 _BARREN_PAGES = 10  # pages in a row that promise more and bring nothing new
+_TIDYINGS = 16  # how often more tags than are allowed may turn out to be repetitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class ListingLimits:
 class Listing:
     """All tags of a repository."""
 
-    tags: tuple[str, ...]  # in the registry's order, which means nothing
-    skipped: int  # entries that are no tags by the specification's grammar
+    tags: tuple[str, ...]  # each once, sorted as text
+    skipped: int  # entries passed over because they are no tags by the specification's grammar, repetitions counted
     pages: int
 
 
@@ -41,20 +44,21 @@ class PageError(ValueError):
     """A page breaks the protocol or a limit; the message says how, as what the registry does."""
 
 
-class PageCollector:
-    """`query` is what to ask for next, None when the listing is complete; `add()` takes the answer."""
+class Pages:
+    """`query` is what to ask for next, None when the listing is complete; `add()` takes the answer.
+
+    Keeps no tags: `add()` gives back what the page had, and a tag may come twice.
+    """
 
     def __init__(self, limits: ListingLimits) -> None:
         self._limits = limits
         self._sized = True
         self._restarted = False
-        self._tags: dict[str, None] = {}  # ordered, and each once: pushes happen while we list
-        self._rejected: set[int] = set()
-        self._pages = 0
-        self._bytes = 0
-        self._barren = 0
+        self._pages = self._bytes = self._barren = self._skipped = 0
+        self._linked = False
         self._query: str | None = None
-        self._asked: set[str] = set()
+        self._asked: set[int] = set()
+        self._seen: set[int] = set()
         self._start()
 
     @property
@@ -64,6 +68,10 @@ class PageCollector:
     @property
     def pages(self) -> int:
         return self._pages
+
+    @property
+    def skipped(self) -> int:
+        return self._skipped
 
     def without_size(self) -> bool:
         """The registry refused the first page because of `n`: ask again without; False if that was done."""
@@ -81,60 +89,106 @@ class PageCollector:
         self._start()
         return True
 
-    def add(self, body: bytes, *, link: tuple[str, ...]) -> None:
-        """Take one page; raises PageError, after which nothing collected here may be used."""
+    def add(self, body: bytes, *, link: tuple[str, ...]) -> list[str]:
+        """Take one page; raises PageError, after which nothing of this listing may be used."""
         self._pages += 1
         self._bytes += len(body)
         if self._bytes > self._limits.total_bytes:
             raise PageError(f"sends a list of tags that is longer than {self._limits.total_bytes >> 20} MiB")
         if max(body.count(b",") - 100, 0) > self._limits.tags:  # before a parser makes objects of them
-            raise PageError(f"lists more than {self._limits.tags} tags")
+            raise self.too_many()
         names = parse_page(body)
-        before = len(self._tags) + len(self._rejected)
-        for name in names:
-            if is_tag(name):
-                self._tags[name] = None
-            else:
-                self._rejected.add(hash(name))
-        known = len(self._tags) + len(self._rejected)
-        if known > self._limits.tags:
-            raise PageError(f"lists more than {self._limits.tags} tags")
-        self._barren = 0 if known > before else self._barren + 1
+        tags = tags_among(names)
+        self._skipped += len(names) - len(tags)
+        if self._skipped > self._limits.tags:
+            raise self.too_many()
+        content = hash((len(names), sum(map(hash, names))))  # in whatever order
+        self._barren = self._barren + 1 if content in self._seen or not names else 0
+        self._seen.add(content)
         self._query = self._following(names, link)
         if self._query is not None:
             self._check_progress(self._query)
+        return tags
 
-    def listing(self) -> Listing:
-        """The complete listing; only once `query` is None."""
-        if self._query is not None:
-            raise AssertionError("a listing was taken before its last page")
-        return Listing(tags=tuple(self._tags), skipped=len(self._rejected), pages=self._pages)
+    def too_many(self) -> PageError:
+        return PageError(f"lists more than {self._limits.tags} tags")
 
     def _start(self) -> None:
-        self._tags.clear()
-        self._rejected.clear()
-        self._pages = self._bytes = self._barren = 0
+        self._pages = self._bytes = self._barren = self._skipped = 0
         first = f"n={PAGE_SIZE}" if self._sized else ""
-        self._query, self._asked = first, {first}
+        self._query, self._asked = first, {hash(first)}
+        self._seen.clear()
+        self._linked = False
 
     def _following(self, names: list[str], link: tuple[str, ...]) -> str | None:
         try:
             query = next_query(link)
         except LinkError as error:
             raise PageError(f"sends a list of tags whose {error}") from None
-        if query is not None or not self._sized or len(names) != PAGE_SIZE or self._barren:
+        self._linked = self._linked or query is not None
+        if self._linked or not self._sized or len(names) != PAGE_SIZE or self._barren:
             return query
-        # A full page without a Link: some servers page without saying so. One more request tells.
+        # A full page, and never a Link: some servers page without saying so. One more request tells.
         return f"n={PAGE_SIZE}&last={quote(names[-1], safe='', errors='replace')}"
 
     def _check_progress(self, query: str) -> None:
-        if query in self._asked:
+        if hash(query) in self._asked:
             raise PageError("sends a list of tags that runs in a circle: a page leads back to an earlier one")
         if self._barren >= _BARREN_PAGES:
             raise PageError("sends a list of tags without an end: page after page brings nothing new")
         if self._pages >= self._limits.pages:
             raise PageError(f"sends a list of tags that has more than {self._limits.pages} pages")
-        self._asked.add(query)
+        self._asked.add(hash(query))
+
+
+class Collection:
+    """The tags of all pages, each once in the end."""
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._tags: list[str] = []
+        self._tidied = 0
+
+    def clear(self) -> None:
+        self._tags.clear()
+
+    def add(self, tags: list[str]) -> bool:
+        """False: there are too many."""
+        self._tags += tags
+        if len(self._tags) <= self._limit:
+            return True
+        self._tidied += 1
+        self._tidy()
+        return len(self._tags) <= self._limit and self._tidied <= _TIDYINGS
+
+    def result(self) -> tuple[str, ...]:
+        self._tidy()
+        return tuple(self._tags)
+
+    def _tidy(self) -> None:
+        """Sort, and keep each once, in place; sorting what is sorted already costs next to nothing."""
+        tags = self._tags
+        tags.sort()
+        kept = 0
+        for tag in tags:
+            if not kept or tags[kept - 1] != tag:
+                tags[kept] = tag
+                kept += 1
+        del tags[kept:]
+
+
+def is_empty_answer(body: bytes) -> bool:
+    """Whether the body of a 404 says that the repository is there and has no tags, as some old servers put it."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return (
+        isinstance(document, dict)
+        and isinstance(document.get("name"), str)
+        and document.get("tags", "") in (None, [])
+        and not document.get("errors")
+    )
 
 
 def parse_page(body: bytes) -> list[str]:
@@ -148,6 +202,6 @@ def parse_page(body: bytes) -> list[str]:
     names = document["tags"]
     if names is None:
         return []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not set(map(type, names)) <= {str}:
         raise PageError("sends a list of tags that holds something that is not text")
     return names

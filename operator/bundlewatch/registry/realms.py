@@ -18,7 +18,7 @@ _PINNED = {
     "public.ecr.aws": frozenset({"public.ecr.aws"}),
     "registry.gitlab.com": frozenset({"gitlab.com"}),
 }
-_THEMSELVES = (".azurecr.io", ".pkg.dev", ".gcr.io")
+_THEMSELVES = (".azurecr.io", ".azurecr.cn", ".azurecr.us", ".pkg.dev", ".gcr.io")
 
 
 class RealmError(ValueError):

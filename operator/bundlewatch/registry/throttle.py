@@ -1,9 +1,11 @@
 """Keeps us gentle: how many requests a host gets at once and per second, and when it is left alone.
 
 Each host has its own queue, so a slow or broken one delays nobody else. A 429 (or a 503 with `Retry-After`)
-pushes the whole host back, whoever asked. After several failures in a row the host's circuit opens: nothing is
-sent until a while has passed, then one request tries. Knows nothing of what is asked, nor for whom. Clock and
-sleep are passed in; times are seconds. Messages carry no numbers that tick: they end up in a status.
+pushes the whole host back, whoever asked; where a quota runs out, the host's rate is lowered before it comes to
+that. After several failures in a row the host's circuit opens: nothing is sent until a while has passed, then one
+request tries. Waits grow exponentially, with full jitter above a floor. Knows nothing of what is asked, nor for
+whom. Clock and sleep are passed in; times are seconds. Messages carry no numbers that tick: they end up in a
+status.
 """
 
 import asyncio
@@ -28,11 +30,14 @@ class HostLimits:
     rate_per_s: float = 100.0  # on average
     burst: int = 200  # at once, after a rest
     failures_to_open: int = 5  # in a row
-    open_s: float = 5.0  # the first time; twice as long each further time
+    open_least_s: float = 1.0
+    open_s: float = 5.0  # at most, the first time; twice as long each further time
     open_max_s: float = 60.0
-    push_back_s: float = 1.0  # least wait after a 429, whatever its hint; twice as long each further time
+    push_back_least_s: float = 1.0  # whatever the hint: GHCR's is of microseconds
+    push_back_s: float = 2.0  # at most, the first time and without a hint; twice as long each further time
     push_back_max_s: float = 300.0  # of our own doubling
     hint_max_s: float = 3600.0  # of what a registry asks for
+    scarce_rate_per_s: float = 0.5  # at least, however little is left of a quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,9 @@ class Timing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
 
-    def spread(self, seconds: float) -> float:
-        """A little longer, so that what was refused together does not come back together."""
-        return seconds * (1.0 + 0.2 * self.jitter())
+    def between(self, least: float, most: float) -> float:
+        """Full jitter: anything between the two, so that what was refused together does not come back together."""
+        return least + max(0.0, most - least) * self.jitter()
 
 
 class Throttle:
@@ -56,12 +61,15 @@ class Throttle:
         self._timing = timing
         self._hosts: dict[str, HostQueue] = {}
 
-    def slot(self, host: str) -> "Slot":
-        """Entering waits for a turn; raises RateLimited or RegistryUnavailable when there is none soon."""
+    def slot(self, host: str, *, limits: HostLimits | None = None) -> "Slot":
+        """Entering waits for a turn; raises RateLimited or RegistryUnavailable when there is none soon.
+
+        `limits`: of this host, if other than everybody's; always the same for the same host.
+        """
         queue = self._hosts.get(host)
         if queue is None:
             self._forget_idle()
-            queue = self._hosts[host] = HostQueue(host, self._limits, timing=self._timing)
+            queue = self._hosts[host] = HostQueue(host, limits or self._limits, timing=self._timing)
         return Slot(queue)
 
     def _forget_idle(self) -> None:
@@ -86,6 +94,8 @@ class HostQueue:
         self._open_until = 0.0
         self._openings = 0
         self._probing = False
+        self._scarce_rate_per_s = limits.rate_per_s
+        self._scarce_until = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -127,7 +137,8 @@ class HostQueue:
         self._last_failure = cause
         if self._failures >= self._limits.failures_to_open and now >= self._open_until:
             doubled = self._limits.open_s * 2.0 ** min(self._openings, _MAX_DOUBLINGS)
-            self._open_until = now + self._timing.spread(min(doubled, self._limits.open_max_s))
+            most = min(doubled, self._limits.open_max_s)
+            self._open_until = now + self._timing.between(min(self._limits.open_least_s, most), most)
             self._openings += 1
 
     def push_back(self, hint_s: float | None) -> float:
@@ -135,16 +146,26 @@ class HostQueue:
         if now >= self._pushed_back_until:  # several answers of one burst count once
             self._pushes += 1
         doubled = self._limits.push_back_s * 2.0 ** min(self._pushes - 1, _MAX_DOUBLINGS)
-        own = self._timing.spread(min(doubled, self._limits.push_back_max_s))
+        own = self._timing.between(self._limits.push_back_least_s, min(doubled, self._limits.push_back_max_s))
         wait = max(own, min(hint_s or 0.0, self._limits.hint_max_s))
         self._pushed_back_until = max(self._pushed_back_until, now + wait)
         return self._pushed_back_until - now
 
+    def ration(self, remaining: int, *, within_s: float) -> None:
+        """Few requests are left of a quota: no burst, and not all of them within a minute."""
+        wanted = max(remaining / 60.0, self._limits.scarce_rate_per_s)
+        self._scarce_rate_per_s = min(self._limits.rate_per_s, wanted)
+        self._scarce_until = self._timing.clock() + within_s
+
+    def unration(self) -> None:
+        self._scarce_until = 0.0
+
     async def _pay(self) -> None:
         now = self._timing.clock()
-        cost = 1 / self._limits.rate_per_s
+        scarce = now < self._scarce_until
+        cost = 1 / (self._scarce_rate_per_s if scarce else self._limits.rate_per_s)
         self._paid_until = max(self._paid_until, now) + cost
-        wait = self._paid_until - now - self._limits.burst * cost
+        wait = self._paid_until - now - (1 if scarce else self._limits.burst) * cost
         if wait > 0:
             await self._timing.sleep(wait)
 
@@ -183,6 +204,14 @@ class Slot:
     def push_back(self, hint_s: float | None) -> float:
         """The host wants fewer requests, for `hint_s` or without saying; returns how long it is left alone."""
         return self._queue.push_back(hint_s)
+
+    def ration(self, remaining: int, *, within_s: float) -> None:
+        """So few requests are left to the host's quota for the next `within_s`: it is asked more slowly."""
+        self._queue.ration(remaining, within_s=within_s)
+
+    def unration(self) -> None:
+        """There is enough left again."""
+        self._queue.unration()
 
     async def __aenter__(self) -> Self:
         self._probe = await self._queue.enter()

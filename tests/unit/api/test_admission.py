@@ -260,7 +260,7 @@ def test_defaults_come_where_nothing_was_said_and_where_null_was() -> None:
         **SPEC,
         "interval": "1m",
         "suspend": False,
-        "access": {"insecure": False},
+        "access": {"fromArgoCD": False, "provider": "generic", "insecure": False},
         "tags": {"order": "semver", "direction": "Ascending", "prereleases": False},
         "rollout": {"allowDowngrade": False},
     }

@@ -53,7 +53,13 @@ def test_every_field_of_an_object_is_read() -> None:
                 "repository": "oci://registry.example.com/shop/bundle",
                 "interval": "1h30m",
                 "suspend": True,
-                "access": {"secretRef": {"name": "regcred"}, "caSecretRef": {"name": "registry-ca"}},
+                "access": {
+                    "secretRef": {"name": "regcred"},
+                    "serviceAccountName": "shop",
+                    "fromArgoCD": True,
+                    "provider": "generic",
+                    "caSecretRef": {"name": "registry-ca"},
+                },
                 "tags": {
                     "pattern": "^v",
                     "exclude": ["1.0.13"],
@@ -86,7 +92,10 @@ def test_every_field_of_an_object_is_read() -> None:
     assert watch.spec.interval_s == 5400
     assert watch.spec.suspend
     assert watch.spec.access == Access(
-        secret_ref=SecretReference(name="regcred"), ca_secret_ref=SecretReference(name="registry-ca")
+        secret_ref=SecretReference(name="regcred"),
+        service_account_name="shop",
+        from_argo_cd=True,
+        ca_secret_ref=SecretReference(name="registry-ca"),
     )
     assert watch.spec.tags == Tags(
         pattern="^v", exclude=("1.0.13",), order="calver", direction="Descending", range="~1.0", prereleases=True

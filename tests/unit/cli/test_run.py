@@ -11,8 +11,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from bundlewatch import app
 from bundlewatch.cli import main
 from bundlewatch.cli.run import run
+from bundlewatch.registry import RegistryClient
+from bundlewatch.settings import Settings
 from kit.waiting import eventually
 
 FLAGS = [parameter for parameter in run.params if parameter.name != "help"]
@@ -53,6 +56,54 @@ def test_a_mistake_in_a_flag_is_named_and_ends_with_2(arguments: list[str], says
 
     assert status == 2
     assert says in " ".join(output.split())
+
+
+def test_a_mistake_in_the_registry_config_is_named_with_file_place_and_cure(tmp_path: Path) -> None:
+    file = tmp_path / "registries.yaml"
+    for content, says in (
+        (None, f"{file}: No such file or directory; name a file that can be read"),
+        ("hosts: {docker.io: {rate: 0}}", f"{file}: hosts: docker.io: rate: input should be greater than 0"),
+        ("hosts: {docker.io: {mirror: []}}", "there is no such field; correct its spelling"),
+    ):
+        if content is not None:
+            file.write_text(content)
+        status, output = call("run", f"--registry-config={file}")
+        assert status == 2
+        assert says in output.replace("\n", " ").replace("  ", " ") or says.replace(" ", "") in "".join(output.split())
+        assert "--registry-config" in output
+
+
+def test_an_unusable_proxy_is_named_without_its_login() -> None:
+    status, output = call("run", HTTPS_PROXY="socks5://us:hunter2@proxy:1080")
+
+    assert status == 2
+    assert "HTTPS_PROXY names a kind of proxy other than http and https: write http://host:port" in " ".join(
+        output.split()
+    )
+    assert "hunter2" not in output
+
+
+def test_what_the_registry_config_says_reaches_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "registries.yaml"
+    file.write_text("hosts: {index.docker.io: {cloud: gcp, rate: 5, mirrors: [{host: m.example}]}, quay.io: {}}")
+    given: list[Settings] = []
+
+    async def serve(settings: Settings) -> None:
+        given.append(settings)
+
+    monkeypatch.setattr("bundlewatch.app.serve", serve)
+    status, output = call("run", BUNDLEWATCH_REGISTRY_CONFIG=str(file), https_proxy="proxy:3128", NO_PROXY="x.example")
+
+    assert status == 0, output
+    assert dict(given[0].cloud_hosts) == {"docker.io": "gcp"}
+    assert str(given[0].proxies.https) == "http://proxy:3128"
+    registry = app.build_registry(given[0])
+    client = registry._registry
+    assert isinstance(client, RegistryClient)
+    assert [mirror.host for mirror in registry._mirrors["docker.io"]] == ["m.example"]
+    limits = client._limits_by_host
+    assert (limits["registry-1.docker.io"].rate_per_s, limits["registry-1.docker.io"].burst) == (5, 10)
+    assert limits["quay.io"].concurrency == given[0].registry_concurrency
 
 
 def test_a_mistake_in_the_environment_is_named_too() -> None:

@@ -9,15 +9,20 @@ from typing import Any
 import pytest
 
 from bundlewatch.bundle.chart import Chart, NotAChart
-from bundlewatch.engine.listing import Listings, Route
+from bundlewatch.engine.keychain import Keychain
+from bundlewatch.engine.listing import Listings
+from bundlewatch.engine.route import Route
 from bundlewatch.errors import (
     AccessDenied,
     InvalidSecret,
     NotInRegistry,
+    NotTrusted,
     ObjectGone,
     RegistryUnavailable,
     SecretNotFound,
 )
+from bundlewatch.registry.client import Access
+from bundlewatch.registry.credentials import Credential
 from bundlewatch.registry.reference import parse_repository
 from unit.engine.world import REPOSITORY, ROUTE, ApiServer, Registry, VirtualTime, basic_auth, in_virtual_time, settle
 
@@ -34,7 +39,10 @@ class Setting:
         assert isinstance(loop, VirtualTime)
         self.loop = loop
         self.listings = Listings(
-            registry=self.registry, cluster=self.cluster, clock=self.loop.time, timeout_s=timeout_s
+            registry=self.registry,
+            keychain=Keychain(cluster=self.cluster),
+            clock=self.loop.time,
+            timeout_s=timeout_s,
         )
 
     @property
@@ -295,6 +303,47 @@ async def test_a_denial_holds_no_longer_once_the_credential_has_changed() -> Non
     assert await setting.refresh(route) == ("1.0.0",)
 
 
+class Renewing:
+    """A cloud that gives out another token each time, for the same identity."""
+
+    def __init__(self) -> None:
+        self.count = itertools.count(1)
+
+    async def access(self, route: Route) -> Access:
+        return Access(
+            credential=Credential(f"token-{next(self.count)}", "made-up", identity="aws registry.example.com")
+        )
+
+
+@in_virtual_time
+async def test_a_renewed_token_is_used_and_what_the_one_before_was_shown_is_kept() -> None:
+    setting = Setting()
+    listings = Listings(registry=setting.registry, keychain=Renewing(), clock=setting.loop.time, timeout_s=300)
+    first = await listings.refresh(ROUTE, fresh_since=setting.now, asked_at=0, interval_s=60)
+    await listings.inspect(ROUTE, "1.0.0")
+    setting.loop.now_s += 60
+
+    second = await listings.refresh(ROUTE, fresh_since=setting.now, asked_at=0, interval_s=60)
+
+    assert [user for _, user in setting.registry.listed] == ["token-1", "token-2"]
+    assert second.tags is first.tags
+    assert second.round == 2
+
+
+@in_virtual_time
+async def test_a_certificate_that_is_not_trusted_is_not_looked_at_again_for_half_a_minute() -> None:
+    setting = Setting()
+    setting.registry.fault = NotTrusted("unknown authority")
+    for _ in range(28):
+        with pytest.raises(NotTrusted, match="unknown authority"):
+            await setting.refresh()
+    assert len(setting.registry.listed) == 1
+
+    setting.registry.fault = None
+    await asyncio.sleep(5)
+    assert await setting.refresh() == ("1.0.0",)
+
+
 @in_virtual_time
 async def test_a_missing_secret_asks_no_registry() -> None:
     setting = Setting()
@@ -309,7 +358,7 @@ async def test_a_missing_secret_asks_no_registry() -> None:
     ("route", "says"),
     [
         pytest.param({"secret": "regcred"}, "Secret argocd/regcred", id="credentials"),
-        pytest.param({"ca_secret": "regcred"}, "Secret argocd/regcred has no key ca.crt", id="authorities"),
+        pytest.param({"ca_secret": "regcred"}, "Secret argocd/regcred: it has no key ca.crt", id="authorities"),
     ],
 )
 @in_virtual_time

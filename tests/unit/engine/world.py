@@ -24,11 +24,19 @@ from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
 from bundlewatch.cluster.watch import Event, Gone, Seen
 from bundlewatch.engine.applications import LiveApplications
-from bundlewatch.engine.listing import Listing, Route, Tags
+from bundlewatch.engine.listing import Listing, Tags
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import Outcome, World, reconcile
+from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Name, Table, Unreadable, read_watch
-from bundlewatch.errors import BundleWatchError, NotInRegistry, ObjectChanged, ObjectGone, SecretNotFound
+from bundlewatch.errors import (
+    BundleWatchError,
+    NotInRegistry,
+    ObjectChanged,
+    ObjectGone,
+    SecretNotFound,
+    ServiceAccountNotFound,
+)
 from bundlewatch.registry.client import Access, Descriptor, Manifest
 from bundlewatch.registry.reference import Repository, parse_repository
 
@@ -182,6 +190,9 @@ class ApiServer:
     watches: dict[str, Json] = field(default_factory=dict)
     applications: dict[str, Json] = field(default_factory=dict)
     secrets: dict[str, Json] = field(default_factory=dict)
+    secrets_read: list[str] = field(default_factory=list)
+    service_accounts: dict[str, Json] = field(default_factory=dict)
+    argocd_lists: int = 0
     events: list[Json] = field(default_factory=list)
     watcher: Callable[[Event], None] | None = None
 
@@ -288,9 +299,26 @@ class ApiServer:
     async def read_secret(self, namespace: str, name: str) -> Json:
         if self.reading is not None:
             await self.reading.wait()
+        self.secrets_read.append(name)
         if name not in self.secrets:
             raise SecretNotFound(f"Secret {namespace}/{name} does not exist or may not be read")
         return self.secrets[name]
+
+    async def read_service_account(self, namespace: str, name: str) -> Json:
+        if name not in self.service_accounts:
+            raise ServiceAccountNotFound(f"ServiceAccount {namespace}/{name} does not exist or may not be read")
+        return self.service_accounts[name]
+
+    async def argocd_secrets(self, namespace: str, *, labels: str) -> Sequence[Json]:
+        """As the API server selects by `labels`: what is Argo CD's."""
+        self.argocd_lists += 1
+        self._refuse("argocd secrets")
+        assert labels == "argocd.argoproj.io/secret-type in (repository,repo-creds)"
+        return [
+            {**body, "metadata": {**body["metadata"], "name": name}}
+            for name, body in self.secrets.items()
+            if body.get("metadata", {}).get("labels", {}).get("argocd.argoproj.io/secret-type", "").startswith("repo")
+        ]
 
     async def read_application(self, namespace: str, name: str) -> Json:
         if name not in self.applications:
@@ -535,6 +563,24 @@ def basic_auth(username: str, password: str = "made-up") -> Json:
     """A Secret of type kubernetes.io/basic-auth."""
     encoded = {"username": username, "password": password}
     return {"type": "kubernetes.io/basic-auth", "data": {key: _base64(value) for key, value in encoded.items()}}
+
+
+def docker_config(**logins: str) -> Json:
+    """A Secret of type kubernetes.io/dockerconfigjson; by key, with _ for each dot: a user name."""
+    auths = {key.replace("_", "."): {"username": user, "password": "made-up"} for key, user in logins.items()}
+    return {
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": _base64(json.dumps({"auths": auths}))},
+    }
+
+
+def argocd_secret(kind: str, **data: str) -> Json:
+    """A Secret of Argo CD's: `repository` or `repo-creds`."""
+    return {
+        "metadata": {"labels": {"argocd.argoproj.io/secret-type": kind}},
+        "type": "Opaque",
+        "data": {key: _base64(value) for key, value in data.items()},
+    }
 
 
 def _base64(text: str) -> str:

@@ -39,7 +39,7 @@ class Time:
         self.now_s += seconds
 
     def timing(self) -> Timing:
-        return Timing(clock=self.clock, sleep=self.sleep, jitter=lambda: 0.0)
+        return Timing(clock=self.clock, sleep=self.sleep, jitter=lambda: 1.0)
 
 
 @dataclass(slots=True)

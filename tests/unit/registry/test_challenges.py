@@ -25,5 +25,10 @@ def test_any_header_is_read_to_its_end(lines: list[str]) -> None:
         assert challenge.scheme == challenge.scheme.lower()
 
 
+@given(st.lists(st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")), max_size=4))
+def test_any_bytes_are_read_without_a_word(lines: list[str]) -> None:
+    choose(parse(lines))
+
+
 def test_a_flood_of_challenges_is_cut() -> None:
     assert len(parse(["Basic, " * 10_000])) < 20

@@ -19,6 +19,14 @@ def test_a_link_header_gives_the_next_query_or_an_error(case: dict[str, Any]) ->
         assert next_query(case["lines"]) == case["query"]
 
 
+@given(st.lists(st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")), max_size=3))
+def test_any_bytes_are_a_query_an_end_or_an_error(lines: list[str]) -> None:
+    try:
+        next_query(lines)
+    except LinkError as error:
+        assert str(error).isascii()
+
+
 @given(st.lists(st.text(alphabet=st.characters(max_codepoint=255), max_size=60), max_size=3))
 def test_no_header_breaks_the_request_line(lines: list[str]) -> None:
     try:

@@ -1,6 +1,8 @@
 """Listings: complete, or an error; however the pages are cut, whatever breaks."""
 
 import json
+import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -141,7 +143,7 @@ async def test_entries_that_are_no_tags_are_skipped_and_counted() -> None:
     answer = httpx.Response(200, content=json.dumps({"tags": names}))
     listing = await play(in_turn(answer)).client.listing(REPOSITORY, access=PLAIN)
     assert listing.tags == ("1.0.0", "1.0.1")
-    assert listing.skipped == 9
+    assert listing.skipped == 10
 
 
 async def test_a_full_page_without_a_link_is_asked_once_more() -> None:
@@ -166,6 +168,97 @@ async def test_full_pages_without_links_are_followed_to_the_end() -> None:
         return page([name for name in everything if name > last][:1000])
 
     assert len(await play(handler).client.list_tags(REPOSITORY, access=PLAIN)) == 3500
+
+
+async def test_a_server_that_links_is_believed_about_its_last_page() -> None:
+    first, last = [f"a{number:04}" for number in range(1000)], [f"b{number:04}" for number in range(1000)]
+    played = play(in_turn(page(first, link="<?cursor=x>; rel=next"), page(last)))
+    assert len(await played.client.list_tags(REPOSITORY, access=PLAIN)) == 2000
+    assert len(played.requests) == 2
+
+
+async def test_a_404_that_says_there_are_no_tags_is_an_empty_list() -> None:
+    for body in ({"name": "shop/bundle", "tags": None}, {"name": "shop/bundle", "tags": []}):
+        assert await play(in_turn(httpx.Response(404, json=body))).client.list_tags(REPOSITORY, access=PLAIN) == ()
+    for other in ({"name": "x"}, {"tags": []}, {"name": "x", "tags": None, "errors": [{"code": "NAME_UNKNOWN"}]}, []):
+        with pytest.raises(RepositoryNotFound):
+            await play(in_turn(httpx.Response(404, json=other))).client.list_tags(REPOSITORY, access=PLAIN)
+
+
+async def test_repetitions_do_not_count_against_the_limit_and_a_flood_of_them_ends() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("page", "0"))
+        names = [f"t{(number * 7 + offset) % 300:03}" for offset in range(100)]
+        return page(names, link=f"<?page={number + 1}>" if number < pages - 1 else None)
+
+    pages = 10
+    listing = await play(handler, listing_limits=ListingLimits(tags=500)).client.listing(REPOSITORY, access=PLAIN)
+    assert len(listing.tags) == 163
+    pages = 10_000
+    with pytest.raises(RegistryMisbehaved):
+        await play(handler, listing_limits=ListingLimits(tags=500)).client.list_tags(REPOSITORY, access=PLAIN)
+
+
+SEQUENCE = st.lists(st.sampled_from(["ok", "ok", "ok", *FAULTS, "a redirect here", "a 404"]), min_size=1, max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SEQUENCE, st.integers(1, 5))
+async def test_no_order_of_faults_yields_a_part(sequence: list[str], count: int) -> None:
+    """One client, one listing after the other, each answer good or bad as it comes: all tags, or an error."""
+    pages = [[f"{number}.0.0", f"{number}.0.1"] for number in range(count)]
+    serve, left = Paged(pages), list(sequence)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        fate = left.pop(0) if left else "ok"
+        if fate == "ok":
+            return serve(request)
+        if fate == "a redirect here":
+            return httpx.Response(307, headers={"location": f"{BASE}?{request.url.query.decode()}"})
+        if fate == "a 404":
+            return refused(404, "NAME_UNKNOWN")
+        answer = FAULTS[fate]()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    played = play(handler)
+    for _ in range(len(sequence) + 1):
+        played.time.now_s += 7200  # whatever was pushed back or left alone is tried again
+        streamed: list[str] = []
+        try:
+            if len(left) % 2:
+                async for names in played.client.tags(REPOSITORY, access=PLAIN):
+                    streamed += names
+            else:
+                streamed += await played.client.list_tags(REPOSITORY, access=PLAIN)
+        except BundleWatchError:
+            continue
+        # A fault whose answer is itself a complete listing cannot be told from one.
+        assert set(streamed) == {name for names in pages for name in names}
+
+
+async def test_a_hundred_thousand_tags_take_little_more_than_their_texts() -> None:
+    bodies = {
+        start: b'{"tags":[' + b",".join(b'"1.0.0-rc.%07d"' % n for n in range(start, start + 1000)) + b"]}"
+        for start in range(0, 100_000, 1000)
+    }
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        start = int(request.url.params.get("begin", "0"))
+        more = {"link": f"<?begin={start + 1000}>; rel=next"} if start + 1000 in bodies else {}
+        return httpx.Response(200, content=bodies[start], headers=more)
+
+    played = play(handler)
+    tracemalloc.start()
+    try:
+        listed = await played.client.list_tags(REPOSITORY, access=PLAIN)
+        played.requests.clear()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    texts = sum(map(sys.getsizeof, listed))
+    assert peak < texts + 4_000_000  # two lists of references are 1.6 MB, and a page is parsed on the way
 
 
 async def test_a_server_that_ignores_n_is_taken_at_its_word() -> None:

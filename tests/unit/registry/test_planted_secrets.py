@@ -30,6 +30,7 @@ CREDENTIALS = {
     "password": Credential(USERNAME, PASSWORD),
     "identity token": Credential(USERNAME, PASSWORD, identity_token=IDENTITY),
     "ready token": Credential(registry_token=READY),
+    "login of a cloud": Credential(USERNAME, PASSWORD, identity="aws registry.example.com", source="the role"),
 }
 PLANTED = (PASSWORD, IDENTITY, READY, ISSUED, SIGNATURE, USERNAME, "planted", Credential(USERNAME, PASSWORD).basic[6:])
 

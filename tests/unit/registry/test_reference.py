@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundlewatch.errors import InvalidReference
-from bundlewatch.registry.reference import Repository, is_digest, is_tag, parse_reference, parse_repository
+from bundlewatch.registry.reference import (
+    Repository,
+    is_digest,
+    is_tag,
+    parse_reference,
+    parse_repository,
+    tags_among,
+)
 from unit.registry.hard_cases import rows
 
 DIGEST = "sha256:" + "0" * 64
@@ -123,3 +130,13 @@ def test_what_no_digest_is(text: str) -> None:
 def test_docker_hub_has_one_name() -> None:
     names = ["nginx", "docker.io/nginx", "library/nginx", "docker.io:443/library/nginx", "oci://index.docker.io/nginx"]
     assert {parse_repository(name) for name in names} == {Repository("docker.io", "library/nginx")}
+
+
+@given(
+    st.lists(
+        st.sampled_from(["1.0.0", "latest", "a" * 128, "a" * 129, "", "-x", "a\nb", "a\n", "\n", "v1+b"])
+        | st.text(max_size=4)
+    )
+)
+def test_of_many_the_tags_are_those_that_are_tags_one_by_one(names: list[str]) -> None:
+    assert tags_among(names) == [name for name in names if is_tag(name)]

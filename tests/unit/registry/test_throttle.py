@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from bundlewatch.errors import RateLimited, RegistryUnavailable
-from bundlewatch.registry.throttle import HostLimits, Throttle
+from bundlewatch.registry.throttle import HostLimits, Throttle, Timing
 from unit.registry.scripted import Time
 
 LIMITS = HostLimits(concurrency=2, rate_per_s=10, burst=3, failures_to_open=3, open_s=5, open_max_s=60)
@@ -90,8 +90,32 @@ async def test_a_tiny_hint_does_not_make_a_tight_loop() -> None:
         async with queues.slot("a.example") as slot:
             waits.append(slot.push_back(0.000_88))
         time.now_s += waits[-1]
-    assert waits[:4] == pytest.approx([1, 2, 4, 8])
+    assert waits[:4] == pytest.approx([2, 4, 8, 16])
     assert max(waits) == pytest.approx(300)
+
+
+async def test_waits_are_spread_over_all_of_their_range_and_never_shorter_than_asked() -> None:
+    lows, highs = [], []
+    for jitter, waits in ((0.0, lows), (0.999, highs)):
+        time = Time()
+        queues = Throttle(LIMITS, timing=Timing(clock=time.clock, sleep=time.sleep, jitter=lambda share=jitter: share))
+        for hint in (None, None, None, 30.0):
+            async with queues.slot("a.example") as slot:
+                waits.append(slot.push_back(hint))
+            time.now_s += waits[-1]
+    assert lows == pytest.approx([1, 1, 1, 30])
+    assert highs == pytest.approx([2, 4, 8, 30], abs=0.1)
+
+
+async def test_a_host_may_have_limits_of_its_own() -> None:
+    time = Time()
+    queues = throttle(time)
+    for _ in range(11):
+        async with queues.slot("a.example", limits=HostLimits(rate_per_s=1, burst=1)):
+            pass
+        async with queues.slot("b.example", limits=HostLimits(rate_per_s=1000, burst=1000)):
+            pass
+    assert time.now_s == pytest.approx(1010.0)
 
 
 async def test_a_hint_of_a_year_is_not_believed() -> None:
@@ -104,7 +128,7 @@ async def test_several_429s_of_one_burst_count_once() -> None:
     queues = throttle(time)
     async with queues.slot("a.example") as one, queues.slot("a.example") as two:
         one.push_back(None)
-        assert two.push_back(None) == pytest.approx(1)
+        assert two.push_back(None) == pytest.approx(2)
 
 
 async def test_who_waits_in_the_queue_hears_of_a_push_back() -> None:
