@@ -10,6 +10,7 @@ from bundlewatch.cli import registries
 from bundlewatch.cli.endings import run
 from bundlewatch.cli.registries import Login
 from bundlewatch.errors import InvalidReference
+from bundlewatch.registry.quotas import Quota
 from bundlewatch.registry.reference import Reference, parse_reference
 
 
@@ -26,21 +27,27 @@ def inspect(*, login: Login, reference: str, output: str) -> None:
     Exit codes: 0 it is there, 2 a mistake in the call, or the registry knows no such repository or refuses the
     login, 1 the tag is not there, or the registry did not answer.
     """  # noqa: D301 - click wants the character
-    wanted, artifact = run(_describe(reference, login), spoken=registries.spoken)
+    wanted, artifact, quota = run(_describe(reference, login), spoken=registries.spoken)
     if output == "json":
         click.echo(json.dumps(_document(wanted, artifact), indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(_lines(wanted, artifact)))
+    if quota is not None:
+        window = f"{quota.window_s / 3600:g} h"
+        click.echo(
+            f"bundlewatch: the registry allows {quota.remaining} more of {quota.limit} pulls in {window}", err=True
+        )
 
 
-async def _describe(text: str, login: Login) -> tuple[Reference, Artifact]:
+async def _describe(text: str, login: Login) -> tuple[Reference, Artifact, Quota | None]:
     wanted = parse_reference(text)
     named = wanted.digest or wanted.tag
     if named is None:
         raise InvalidReference(f"{text} names no tag; write {text}:TAG, or list them with `bundlewatch tags {text}`")
     async with registries.client() as registry:
         access = login.access(wanted.repository)
-        return wanted, await describe(registry, wanted.repository, named, access=access)
+        artifact = await describe(registry, wanted.repository, named, access=access)
+        return wanted, artifact, next(iter(registry.quotas().values()), None)
 
 
 def _document(wanted: Reference, artifact: Artifact) -> dict[str, object]:

@@ -2,6 +2,10 @@
 
 import json
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import click
 
@@ -10,6 +14,8 @@ from bundlewatch.cli.endings import run
 from bundlewatch.cli.registries import Login
 from bundlewatch.registry.client import Listing
 from bundlewatch.registry.reference import Repository, parse_repository
+
+_LONG_S: Final = 0.5
 
 
 @click.command(short_help="List the tags of a repository.")
@@ -37,5 +43,24 @@ def tags(*, login: Login, repository: str, output: str) -> None:
 
 async def _list(text: str, login: Login) -> tuple[Repository, Listing]:
     repository = parse_repository(text)
-    async with registries.client() as registry:
-        return repository, await registry.listing(repository, access=login.access(repository))
+    with _progress() as progress:
+        async with registries.client() as registry:
+            return repository, await registry.listing(repository, access=login.access(repository), progress=progress)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """A line on a terminal that says how far a long listing is; how long it will be, no registry says."""
+    began, told = time.monotonic(), False
+
+    def tell(count: int) -> None:
+        nonlocal told
+        if sys.stderr.isatty() and time.monotonic() - began > _LONG_S:
+            told = True
+            click.echo(f"\r{count:,} tags …", err=True, nl=False)
+
+    try:
+        yield tell
+    finally:
+        if told:
+            click.echo("\r\x1b[K", err=True, nl=False)

@@ -70,10 +70,13 @@ class RegistryClient:
         """All tags, each once, in an order that means nothing. Complete, or an error."""
         return (await self.listing(repository, access=access)).tags
 
-    async def listing(self, repository: Repository, *, access: Access) -> Listing:
+    async def listing(
+        self, repository: Repository, *, access: Access, progress: Callable[[int], None] = lambda _: None
+    ) -> Listing:
         """All tags, sorted as text, and how many entries were none. Complete, or an error.
 
-        Raises RepositoryNotFound, AccessDenied and the Faults.
+        `progress` is told after every page how many tags there are so far, repetitions among them. Raises
+        RepositoryNotFound, AccessDenied and the Faults.
         """
         errand = self._listing_errand(repository, access)
         pages, collection = Pages(self._listing_limits), Collection(limit=self._listing_limits.tags)
@@ -82,6 +85,7 @@ class RegistryClient:
                 collection.clear()
             if not collection.add(tags):
                 raise _misbehaved(errand, str(pages.too_many()))
+            progress(len(collection))
         if pages.skipped:
             logger.debug("%d entries are no tags", pages.skipped, extra={"repository": str(repository)})
         return Listing(tags=collection.result(), skipped=pages.skipped, pages=pages.pages)

@@ -149,6 +149,9 @@ class Collection:
         self._tags: list[str] = []
         self._tidied = 0
 
+    def __len__(self) -> int:
+        return len(self._tags)
+
     def clear(self) -> None:
         self._tags.clear()
 
