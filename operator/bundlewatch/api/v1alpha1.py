@@ -13,9 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from bundlewatch.api import annotations as annotation
+from bundlewatch.api.access import Access, SecretReference
 from bundlewatch.api.rules import ERROR_TYPE
-from bundlewatch.api.spec import Access, ApplicationTarget, LabelSelector, Rollout, SecretReference, Spec, Tags
+from bundlewatch.api.spec import ApplicationTarget, LabelSelector, Rollout, Spec
 from bundlewatch.api.status import ApplicationStatus, Bundle, Condition, HistoryEntry, Status, Verdict
+from bundlewatch.api.tags import Tags
 from bundlewatch.api.text import clean
 from bundlewatch.errors import InvalidSpec
 

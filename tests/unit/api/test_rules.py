@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from bundlewatch.api import grammar
+from bundlewatch.api.access import Access, SecretReference
 from bundlewatch.api.model import as_written
 from bundlewatch.api.rules import Fault, Fields, Rule, TextRule, literal, schema, twin
-from bundlewatch.api.spec import Access, ApplicationTarget, LabelSelector, SecretReference
+from bundlewatch.api.spec import ApplicationTarget, LabelSelector
 
 RULES = {
     "repository": grammar.REPOSITORY,
