@@ -84,7 +84,14 @@ GOOD: dict[str, Any] = {
         "repository": "registry.example.com/shop/bundle",
         "interval": "1m",
         "suspend": False,
-        "access": {"secretRef": {"name": "regcred"}, "caSecretRef": {"name": "registry-ca"}, "insecure": False},
+        "access": {
+            "secretRef": {"name": "regcred"},
+            "serviceAccountName": "shop",
+            "fromArgoCD": False,
+            "provider": "generic",
+            "caSecretRef": {"name": "registry-ca"},
+            "insecure": False,
+        },
         "tags": {
             "pattern": "^v",
             "exclude": ["*-debug"],
