@@ -25,6 +25,7 @@ room = Room(prefix="bundlewatch-test-")
 forker = room.start("forker", ["sh", "-c", "sleep 1000 & echo $!; wait"])
 forked = int(eventually(forker.output.read_text))
 pids = [forker.pid, forked, room._reaper.pid]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background inherits it ignored
 print(json.dumps({"directory": str(room.directory), "pids": pids}), flush=True)
 exec(sys.argv[1])
 """
