@@ -80,9 +80,7 @@ class RegistryClient:
         """
         errand = self._listing_errand(repository, access)
         pages, collection = Pages(self._listing_limits), Collection(limit=self._listing_limits.tags)
-        async for tags in self._pages(errand, pages):
-            if pages.pages == 1:  # it may have begun anew
-                collection.clear()
+        async for tags in self._pages(errand, pages, begun_anew=collection.clear):
             if not collection.add(tags):
                 raise _misbehaved(errand, str(pages.too_many()))
             progress(len(collection))
@@ -102,11 +100,15 @@ class RegistryClient:
         async for tags in self._pages(errand, Pages(self._listing_limits)):
             yield tags
 
-    async def _pages(self, errand: Errand, pages: Pages) -> AsyncIterator[list[str]]:
+    async def _pages(
+        self, errand: Errand, pages: Pages, *, begun_anew: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[list[str]]:
+        """The tags of one page after the other. `begun_anew`: called when those given out so far count no more."""
         while (query := pages.query) is not None:
             url = errand.url("tags/list", query)
             answer = await self._ask(errand, "GET", url, max_bytes=self._listing_limits.page_bytes)
             if answer.status == 404 and pages.restart():
+                begun_anew()
                 continue
             if answer.status in {400, 405} and pages.without_size():
                 continue

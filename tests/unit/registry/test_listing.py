@@ -285,6 +285,15 @@ async def test_a_continuation_that_is_gone_restarts_once() -> None:
     assert len(again.requests) == 4
 
 
+async def test_what_begins_anew_keeps_nothing_of_what_was_listed_before_also_where_there_is_nothing_now() -> None:
+    first, gone = page(["1.0.0", "1.0.1"], link='<?last=1.0.1>; rel="next"'), refused(404, "NAME_UNKNOWN")
+    emptied = httpx.Response(404, json={"name": "shop/bundle", "tags": None})
+
+    found = await play(in_turn(first, gone, emptied)).client.list_tags(REPOSITORY, access=PLAIN)
+
+    assert found == ()
+
+
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
