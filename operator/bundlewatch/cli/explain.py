@@ -123,8 +123,9 @@ async def _offline(
 def _print(explanation: Explanation, *, everything: bool, tag: str | None) -> None:
     watch, colour = explanation.watch, coloured()
     count = len(explanation.tags)
+    tags = f"{count} tag{'' if count == 1 else 's'}"
     name = "/".join(filter(None, (watch.namespace, watch.name)))
-    click.echo(f"BundleWatch {name}: {watch.spec.repository}, {count} tag{'' if count == 1 else 's'}")
+    click.echo(f"BundleWatch {name}: {watch.spec.repository}, {tags}")
     for application, fate in explanation.applications:
         click.echo(f"Application {application}: {fate}")
     shown: Sequence[Verdict]
@@ -137,7 +138,7 @@ def _print(explanation: Explanation, *, everything: bool, tag: str | None) -> No
     if tag is None and count:
         said = ", ".join(f"{found} {reason}" for reason, found in explanation.counts().items())
         more = "; --all shows every one" if len(shown) < count else ""
-        click.echo(f"\n{count} tag{'' if count == 1 else 's'}: {said}{more}")
+        click.echo(f"\n{tags}: {said}{more}")
 
 
 def _unknown(tag: str, tags: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from bundlewatch.api.text import clean
 from bundlewatch.api.v1alpha1 import KIND, BundleWatch
 from bundlewatch.cli import files
 from bundlewatch.cli.files import STANDARD_INPUT, FileProblem
-from bundlewatch.engine.policies import Policies
+from bundlewatch.engine.policies import compiled
 from bundlewatch.errors import Mistake
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -203,7 +203,7 @@ def _text(value: object) -> str:
 def _stalls(document: Document, body: Mapping[str, object]) -> Iterator[_Error]:
     """What the API server takes and the operator would stall on without looking at anything else."""
     try:
-        Policies().of(BundleWatch.parse(stored(body)).spec)
+        compiled(BundleWatch.parse(stored(body)).spec)
     except Mistake as error:
         yield _Error(document.line_of(_path(error.message)), error.message)
 

@@ -6,6 +6,7 @@ Looks at manifests one by one, the best first, until one can go. What was found 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from bundlewatch.api.v1alpha1 import Spec
 from bundlewatch.bundle.chart import LEGACY_LAYER, NotAChart
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.errors import NotInRegistry
@@ -58,9 +59,7 @@ class Findings:
         return f"{best.tag} cannot be taken: {best.message}{more}{rest if self.exhausted else ''}"
 
 
-async def choose(
-    findings: Findings, targets: Sequence[Target], *, pinned: bool, downgrade: bool, look: Look
-) -> Choice | None:
+async def choose(findings: Findings, targets: Sequence[Target], *, spec: Spec, look: Look) -> Choice | None:
     """The best tag that is a chart some target can deploy; the verdicts of better ones say why not.
 
     Fills `findings`, whose selection is there already. Raises what `look` raises.
@@ -83,8 +82,8 @@ async def choose(
             reading=candidate.reading,
             chart_name=found.found.name,
             legacy_layer=found.found.layer_type == LEGACY_LAYER,
-            pinned=pinned,
-            downgrade=downgrade,
+            pinned=spec.pin is not None,
+            downgrade=spec.rollout.allow_downgrade,
         )
         problems = [fits(choice, target) for target in targets]
         if problems and all(problems):

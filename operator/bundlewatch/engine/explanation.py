@@ -110,7 +110,7 @@ async def explain_live(
             return await listings.inspect(route, tag)
 
         findings = Findings(select(listing.tags, policy=policy, running=running))
-        choice = await _choose(findings, targets, watch=watch, look=look)
+        choice = await choose(findings, targets, spec=watch.spec, look=look)
     finally:
         await listings.close()
     return Explanation(watch, findings, listing.tags, _fates(choice, targets, unmet, watch=watch, policy=policy))
@@ -133,20 +133,10 @@ async def explain_offline(
             running = Running(tags=running.tags)
     findings = Findings(select(tags, policy=policy, running=running))
     if look is not None:
-        await _choose(findings, (), watch=watch, look=look)
+        await choose(findings, (), spec=watch.spec, look=look)
     elif (best := next(findings.selection.ranked, None) if findings.selection is not None else None) is not None:
         findings.chosen = Chosen(best, digest="", chart="", version="")
     return Explanation(watch, findings, tags)
-
-
-async def _choose(findings: Findings, targets: Sequence[Target], *, watch: BundleWatch, look: Look) -> Choice | None:
-    return await choose(
-        findings,
-        targets,
-        pinned=watch.spec.pin is not None,
-        downgrade=watch.spec.rollout.allow_downgrade,
-        look=look,
-    )
 
 
 def _fates(

@@ -18,6 +18,7 @@ from bundlewatch.cluster import secrets
 from bundlewatch.cluster.secrets import ReadsArgoCDSecrets, ReadsSecrets, Secret
 from bundlewatch.engine.route import Route
 from bundlewatch.errors import BundleWatchError, IdentityUnavailable, InvalidSecret, SecretNotFound
+from bundlewatch.registry import flights
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.credentials import ANONYMOUS, Credential, NoEntry
 from bundlewatch.registry.hosts import Cloud
@@ -205,8 +206,8 @@ class Keychain:
     async def _argocd_secrets(self, namespace: str) -> tuple[Secret, ...]:
         task = self._argocd.get(namespace)
         if task is None:
-            task = asyncio.create_task(secrets.read_argocd(self._cluster, namespace=namespace))
-            task.add_done_callback(lambda done: self._argocd_listed(namespace, done))
+            task = flights.begin(secrets.read_argocd(self._cluster, namespace=namespace))
+            task.add_done_callback(lambda _: self._argocd_listed(namespace))
             self._argocd[namespace] = task
         try:
             return await asyncio.shield(task)
@@ -214,9 +215,7 @@ class Keychain:
             error.__traceback__ = None  # it is raised once for each who waits
             raise
 
-    def _argocd_listed(self, namespace: str, done: "asyncio.Task[tuple[Secret, ...]]") -> None:
-        if not done.cancelled():
-            done.exception()  # everybody who waited may be gone; the error is then nobody's, not a warning
+    def _argocd_listed(self, namespace: str) -> None:
         asyncio.get_running_loop().call_later(_ARGO_CD_HOLDS_S, self._argocd.pop, namespace, None)
 
     def _of_default(self, repository: Repository) -> Credential:

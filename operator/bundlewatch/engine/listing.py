@@ -17,6 +17,7 @@ from bundlewatch.bundle.chart import NotAChart
 from bundlewatch.bundle.inspection import Inspected, ReadsManifests, inspect
 from bundlewatch.engine.route import Route
 from bundlewatch.errors import AccessDenied, NotInRegistry, NotTrusted, ObjectGone, RegistryUnavailable
+from bundlewatch.registry import flights
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.reference import Repository
 from bundlewatch.registry.tls import ClientCertificate
@@ -132,8 +133,7 @@ class Listings:
                 await asyncio.shield(shared.flight)
         if shared.flight is None:
             shared.flight_started = self._clock()
-            shared.flight = asyncio.create_task(self._list(route, shared))
-            shared.flight.add_done_callback(_retrieved)
+            shared.flight = flights.begin(self._list(route, shared))
         return await asyncio.shield(shared.flight)
 
     async def inspect(self, route: Route, tag: str) -> Inspected:
@@ -159,9 +159,7 @@ class Listings:
         task = shared.looking.get(tag)
         if task is None:
             before = known[0] if known is not None and isinstance(known[0], Inspected) else None
-            task = asyncio.create_task(self._look(route, shared, tag, before, turn))
-            shared.looking[tag] = task
-            task.add_done_callback(_retrieved)
+            task = shared.looking[tag] = flights.begin(self._look(route, shared, tag, before, turn))
         return await asyncio.shield(task)
 
     def doubt(self, route: Route) -> None:
@@ -252,9 +250,3 @@ def _anew(error: E) -> E:
     """An error to be raised once more, without what it gathered on its way before."""
     error.__traceback__ = None
     return error
-
-
-def _retrieved(task: "asyncio.Task[object]") -> None:
-    """Everybody who waited may have been cancelled; the error is then nobody's, not a warning."""
-    if not task.cancelled():
-        task.exception()

@@ -123,13 +123,7 @@ async def reconcile(
     try:
         running = running_of(targets, read=policy.read, downgrade=watch.spec.rollout.allow_downgrade)
         outcome.selection = policy.select(listing.tags, running=running)
-        choice = await choose(
-            outcome,
-            targets,
-            pinned=watch.spec.pin is not None,
-            downgrade=watch.spec.rollout.allow_downgrade,
-            look=partial(world.bundles.inspect, route),
-        )
+        choice = await choose(outcome, targets, spec=watch.spec, look=partial(world.bundles.inspect, route))
         if choice is None:
             unread = running.unread is not None
             outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now, unread=unread)

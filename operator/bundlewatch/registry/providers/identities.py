@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bundlewatch.errors import IdentityUnavailable, InvalidSpec
+from bundlewatch.registry import flights
 from bundlewatch.registry.credentials import Credential
 from bundlewatch.registry.hosts import Cloud
 from bundlewatch.registry.providers.aws import Aws
@@ -73,8 +74,7 @@ class Identities:
         kept = self._kept.setdefault((cloud, site), _Kept())
         if self._clock() >= kept.renew_at:
             if kept.flight is None:
-                kept.flight = asyncio.create_task(self._renew(cloud, site, kept))
-                kept.flight.add_done_callback(_retrieved)
+                kept.flight = flights.begin(self._renew(cloud, site, kept))
             await asyncio.shield(kept.flight)
         if kept.credential is not None and self._clock() < kept.ends_at:
             return kept.credential
@@ -82,11 +82,11 @@ class Identities:
         raise IdentityUnavailable(str(kept.failure))
 
     async def aclose(self) -> None:
-        flights = [kept.flight for kept in self._kept.values() if kept.flight is not None]
+        under_way = [kept.flight for kept in self._kept.values() if kept.flight is not None]
         self._kept.clear()
-        for flight in flights:
+        for flight in under_way:
             flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self._transport.aclose()
 
     async def _renew(self, cloud: Cloud, site: Site, kept: _Kept) -> None:
@@ -108,9 +108,3 @@ class Identities:
         kept.ends_at = asked_at + max(login.life_s, _SHORTEST_S)
         kept.renew_at = asked_at + max(_SHORTEST_S, min(_USED_OF_LIFE * login.life_s, _LONGEST_S))
         kept.failure = None
-
-
-def _retrieved(flight: "asyncio.Task[None]") -> None:
-    """Everybody who waited may have been cancelled; the error is then nobody's, not a warning."""
-    if not flight.cancelled():
-        flight.exception()
