@@ -32,7 +32,7 @@ from bundlewatch.engine.table import Name, Table, read_watch
 from bundlewatch.observe import probes
 from bundlewatch.registry.client import HostLimits, ListingLimits, RegistryClient, Timeouts
 from bundlewatch.registry.hosts import Host
-from bundlewatch.registry.mirrors import PATIENCE_S, MirroredRegistry
+from bundlewatch.registry.mirrors import MirroredRegistry
 from bundlewatch.registry.providers.identities import Identities
 from bundlewatch.settings import Settings
 
@@ -115,7 +115,7 @@ def build_registry(settings: Settings) -> MirroredRegistry:
     return MirroredRegistry(
         client,
         mirrors={name: host.mirrors for name, host in settings.registry_hosts.items()},
-        patience_s=min(PATIENCE_S, settings.listing_timeout_s / 4),
+        budget_s=settings.listing_timeout_s / 2,
     )
 
 

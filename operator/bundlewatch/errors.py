@@ -80,9 +80,21 @@ class InvalidSecret(Mistake):
 
 
 class AccessDenied(Mistake):
-    """The registry answered 401 or 403, with the credentials we have."""
+    """The registry answered 401 or 403, with the credentials we have.
+
+    The refusal is the same for all who share it; `cure` is not, where their credentials are from several places.
+    """
 
     reason = "AccessDenied"
+
+    def __init__(self, refusal: str, *, cure: str = "") -> None:
+        super().__init__(f"{refusal}; {cure}" if cure else refusal)
+        self._refusal = refusal
+        self._has_cure = bool(cure)
+
+    def with_cure(self, cure: str) -> "AccessDenied":
+        """The same to somebody else; where the credentials are no matter it stays as it is."""
+        return AccessDenied(self._refusal, cure=cure if self._has_cure else "")
 
 
 class RepositoryNotFound(Mistake):

@@ -5,19 +5,12 @@ real one does it. `answers` overrules what is played, by path: an outage, a wron
 """
 
 import base64
-import json
-import ssl
-import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from kit.certificates import Certificates
+from kit.local_server import Asked, LocalServer, Reply
 
 SERVICE_ACCOUNT_TOKEN = "projected-token-of-the-service-account"
 ROLE_ARN = "arn:aws:iam::123456789012:role/bundlewatch"
@@ -28,33 +21,7 @@ _KEYS = {"AccessKeyId": "ASIAPLAYED", "SecretAccessKey": "played/secret+key", "T
 _ENTRA_TOKEN = "played-entra-token"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]  # names in lower case
-    body: bytes
-
-    @property
-    def form(self) -> dict[str, str]:
-        return dict(parse_qsl(self.body.decode()))
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    after_s: float = 0.0
-
-    @classmethod
-    def json(cls, document: Any, *, status: int = 200, **headers: str) -> Self:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return cls(status, json.dumps(document).encode(), {"Content-Type": "application/json", **named})
-
-
-class Clouds:
+class Clouds(LocalServer):
     """`username` and `password` are what ECR and Google hand out, `refresh_token` what a registry of Azure does."""
 
     def __init__(
@@ -70,29 +37,9 @@ class Clouds:
         self.life_s = 43200.0
         self.answers: dict[str, Reply] = {}
         self.asked: list[Asked] = []
+        self.on_asked: Callable[[], object] = lambda: None  # in a thread of the server
         self._directory = directory
-        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
-        if tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls.certificate, tls.key)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.host = f"localhost:{self._server.server_port}"
-        self.url = f"{'http' if tls is None else 'https'}://{self.host}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(self.answer, tls=tls)
 
     # What the environment of a Pod says
 
@@ -142,9 +89,9 @@ class Clouds:
 
     def answer(self, asked: Asked) -> Reply:
         self.asked.append(asked)
+        self.on_asked()
         told = self.answers.get(asked.path)
         if told is not None:
-            time.sleep(told.after_s)
             return told
         play = {
             "/sts/": self._sts,
@@ -238,7 +185,7 @@ class Clouds:
 
     def _azure_imds(self, asked: Asked) -> Reply:
         wanted = {"api-version": "2018-02-01", "resource": "https://containerregistry.azure.net"}
-        if asked.method != "GET" or asked.headers.get("metadata") != "true" or dict(asked.query) != wanted:
+        if asked.method != "GET" or asked.headers.get("metadata") != "true" or asked.query != wanted:
             return Reply.json({"error": "invalid_request", "error_description": "Identity not found"}, status=400)
         return Reply.json({"access_token": _ENTRA_TOKEN, "expires_in": "86400", "resource": wanted["resource"]})
 
@@ -253,43 +200,3 @@ class Clouds:
 def sts_error(code: str, message: str, *, status: int) -> Reply:
     body = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
     return Reply(status, f"{body}<RequestId>6e2f</RequestId></ErrorResponse>".encode(), {"Content-Type": "text/xml"})
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in the middle is what some tests are about."""
-
-
-def _handler_of(clouds: Clouds) -> type[BaseHTTPRequestHandler]:
-    answer: Callable[[Asked], Reply] = clouds.answer
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._answer()
-
-        def do_POST(self) -> None:
-            self._answer()
-
-        def do_PUT(self) -> None:
-            self._answer()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def _answer(self) -> None:
-            url = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = answer(Asked(self.command, url.path, dict(parse_qsl(url.query)), headers, body))
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
-
-    return Handler

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import json
 import secrets
-import ssl
-import threading
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import jwt
 from cryptography import x509
@@ -27,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from kit.certificates import Certificates
+from kit.local_server import Asked, LocalServer, Reply
 
 SERVICE = "registry.bed"
 ISSUER = "token-server.bed"
@@ -43,7 +39,7 @@ class TokenRequest:
     status: int
 
 
-class TokenServer:
+class TokenServer(LocalServer):
     def __init__(self, *, username: str, password: str, directory: Path, tls: Certificates | None = None) -> None:
         self.username = username
         self.password = password
@@ -57,20 +53,8 @@ class TokenServer:
         self._certificate = self._self_signed()
         self.bundle = directory / "token-roots.pem"  # for the registry's `rootcertbundle`
         self.bundle.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
-        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
-        if tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls.certificate, tls.key)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        scheme = "http" if tls is None else "https"
-        self.realm = f"{scheme}://localhost:{self._server.server_port}/token"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
+        super().__init__(self._answer, tls=tls)
+        self.realm = f"{self.url}/token"
 
     def token(self, scopes: tuple[str, ...], *, account: str) -> str:
         """A token for what `account` may do of `scopes` ("" for anonymous)."""
@@ -88,21 +72,22 @@ class TokenServer:
         chain = [base64.b64encode(self._certificate.public_bytes(serialization.Encoding.DER)).decode()]
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"x5c": chain})
 
-    def answer(self, *, method: str, authorization: str, fields: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
-        """Status and body; called in the threads of the server."""
+    def _answer(self, asked: Asked) -> Reply:
+        fields = asked.fields
         scopes = tuple(scope for value in fields.get("scope", []) for scope in value.split())
-        grant, account = self._identify(authorization, fields)
+        grant, account = self._identify(asked.headers.get("authorization", ""), fields)
         status = self.failures.pop(0) if self.failures else 200 if account is not None else 401
         service = fields.get("service", [""])[0]
-        self.requests.append(TokenRequest(method, account or "", grant, scopes, service, status))
+        self.requests.append(TokenRequest(asked.method, account or "", grant, scopes, service, status))
         if status != 200 or account is None:
-            return status, {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}
+            refusal = {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}
+            return Reply.json(refusal, status=status)
         body: dict[str, Any] = {self.token_field: self.token(scopes, account=account)}
         if self.announced_s is not None:
             body |= {"expires_in": self.announced_s, "issued_at": dt.datetime.now(dt.UTC).isoformat()}
-        if account and (method == "POST" or fields.get("offline_token") == ["true"]):
+        if account and (asked.method == "POST" or fields.get("offline_token") == ["true"]):
             body["refresh_token"] = self.refresh_token
-        return status, body
+        return Reply.json(body)
 
     def _identify(self, authorization: str, fields: dict[str, list[str]]) -> tuple[str, str | None]:
         """The way it identified itself, and as whom; None where that was wrong."""
@@ -145,36 +130,3 @@ class TokenServer:
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(self._key, hashes.SHA256())
         )
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no matter of ours."""
-
-
-def _handler_of(server: TokenServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(parse_qs(urlsplit(self.path).query))
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            self._answer(parse_qs(body.decode()))
-
-        def log_message(self, *_: object) -> None:
-            """Requests are counted, not printed."""
-
-        def _answer(self, fields: dict[str, list[str]]) -> None:
-            status, body = server.answer(
-                method=self.command, authorization=self.headers.get("Authorization", ""), fields=fields
-            )
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    return Handler

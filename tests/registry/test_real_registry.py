@@ -131,7 +131,7 @@ async def test_connections_are_kept(
     registry.push_chart(repository, "shop", "1.0.0")
     for _ in range(20):
         await client.head_manifest(target, "1.0.0", access=PLAIN)
-    inner = client._transport._pools[b""].doors[False, False, None]
+    inner = client._asker._transport._pools[b""].doors[False, False, None]
     connector = inner.client.connector  # type: ignore[attr-defined] # aiohttp's own pool
     assert sum(len(connections) for connections in connector._conns.values()) == 1
 

@@ -152,6 +152,8 @@ class KubernetesClient:
             )
             raise InvalidSpec(f"cannot log in to Kubernetes: {said}; {cure}") from error
         configuration.retries = None  # the engine decides when to try again
+        # The environment's proxies, and ~/.netrc, are not for the Kubernetes API.
+        configuration.client_session_kwargs = {"trust_env": False}
         async with ApiClient(configuration) as api:
             yield cls(api, timeout_s=timeout_s)
 

@@ -197,6 +197,7 @@ class _Session:
                 token=found.token,
                 certificate_path=found.certificate_path,
                 private_key_path=found.private_key_path,
+                trust_env=False,  # as in the client: proxies are for registries
             )
 
         for resource, parser in self._watch._parsers.items():  # noqa: SLF001

@@ -70,6 +70,8 @@ class _Key:
     credential: str
     ca_pem: bytes | None
     certificate: ClientCertificate | None
+    cure: str = field(compare=False)
+    """What one who uses it can do when it is refused: others may have the same credential from elsewhere."""
 
 
 @dataclass(slots=True)
@@ -120,7 +122,17 @@ class Listings:
         other authorities are there. Until then this reads the credentials and asks no registry.
         Raises a Mistake or a Fault of `bundlewatch.errors`; then nothing has changed.
         """
-        shared = await self._reach(route)
+        key = await self._reach(route)
+        try:
+            return await self._newer(
+                route, self._shared[key], fresh_since=fresh_since, asked_at=asked_at, interval_s=interval_s
+            )
+        except AccessDenied as error:
+            raise error.with_cure(key.cure) from None
+
+    async def _newer(
+        self, route: Route, shared: _Shared, *, fresh_since: float, asked_at: float, interval_s: float
+    ) -> Listing:
         if shared.refused is not None:
             if asked_at > shared.refused_at:
                 shared.refused = None
@@ -160,7 +172,10 @@ class Listings:
         if task is None:
             before = known[0] if known is not None and isinstance(known[0], Inspected) else None
             task = shared.looking[tag] = flights.begin(self._look(route, shared, tag, before, turn))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except AccessDenied as error:
+            raise error.with_cure(key.cure) from None
 
     def doubt(self, route: Route) -> None:
         """Look again at everything, also at what was rejected: somebody asked."""
@@ -183,16 +198,22 @@ class Listings:
             self.forget(route)
         await asyncio.sleep(0)
 
-    async def _reach(self, route: Route) -> _Shared:
+    async def _reach(self, route: Route) -> _Key:
         access = await self._keychain.access(route)
-        key = _Key(route.repository, route.insecure, access.credential.fingerprint, access.ca_pem, access.certificate)
-        before = self._keys.get(route)
-        if before != key:
+        key = _Key(
+            route.repository,
+            route.insecure,
+            access.credential.fingerprint,
+            access.ca_pem,
+            access.certificate,
+            cure=access.credential.cure,
+        )
+        if self._keys.get(route) != key:
             self.forget(route)  # the credential changed: what the old one saw is not for the new one
-            self._keys[route] = key
+        self._keys[route] = key
         shared = self._shared.setdefault(key, _Shared(access=access))
         shared.access = access  # the same identity, perhaps with a newer token
-        return shared
+        return key
 
     async def _list(self, route: Route, shared: _Shared) -> Listing:
         started = self._clock()

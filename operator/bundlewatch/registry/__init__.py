@@ -46,6 +46,7 @@ from bundlewatch.registry.mirrors import MirroredRegistry
 from bundlewatch.registry.proxies import Proxies, ProxyError
 from bundlewatch.registry.quotas import Quota
 from bundlewatch.registry.reference import Reference, Repository, parse_reference, parse_repository
+from bundlewatch.registry.registry import Registry
 from bundlewatch.registry.throttle import HostLimits
 from bundlewatch.registry.tls import ClientCertificate, Trust
 from bundlewatch.registry.transport import Timeouts
@@ -73,6 +74,7 @@ __all__ = [
     "Quota",
     "RateLimited",
     "Reference",
+    "Registry",
     "RegistryClient",
     "RegistryMisbehaved",
     "RegistryUnavailable",

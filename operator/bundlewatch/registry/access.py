@@ -30,7 +30,7 @@ class Journal:
     """What an errand has left, and what it has told: all its calls together."""
 
     left_s: float  # that the calls may take on the wire; waiting for a turn is not counted
-    told: set[str] = field(default_factory=set, repr=False)  # Authorization headers, never to be shown
+    told: set[str] = field(default_factory=set, repr=False)  # secrets that were sent along, never to be shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ class Authenticator:
         try:
             realm = realms.check(realm_text, registry=origin, host=errand.repository.host)
         except realms.RealmError as error:
-            shown = clean(realm_text, 120)
+            shown = clean(realm_text, 120, hide=failures.secrets_of(errand))
             raise RegistryMisbehaved(
                 f"{errand}: {origin.authority} sends us to {shown!r} for a token, which {error}; nothing was sent there"
             ) from None

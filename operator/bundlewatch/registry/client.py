@@ -7,25 +7,23 @@ specification 1.1.
 """
 
 import logging
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import overload
 
-from bundlewatch.errors import InvalidReference, RateLimited, RegistryMisbehaved, UnusableContent
-from bundlewatch.registry import failures, manifests, media_types, quotas, redirects
+from bundlewatch.errors import InvalidReference, UnusableContent
+from bundlewatch.registry import failures, manifests, media_types
 from bundlewatch.registry.access import Access, Errand, Journal
-from bundlewatch.registry.auth import TOKEN_ANSWER_BYTES, Authenticator
-from bundlewatch.registry.call_errors import Blame, CallError
+from bundlewatch.registry.asking import Asker, misbehaved
 from bundlewatch.registry.listing import Collection, Listing, ListingLimits, PageError, Pages, is_empty_answer
 from bundlewatch.registry.manifests import MANIFEST_LIMIT_BYTES, ContentError, Descriptor, MalformedError, Manifest
 from bundlewatch.registry.proxies import Proxies
-from bundlewatch.registry.quotas import Quota, Quotas
+from bundlewatch.registry.quotas import Quota
 from bundlewatch.registry.reference import Repository, is_digest, is_tag
-from bundlewatch.registry.throttle import HostLimits, Slot, Throttle, Timing
+from bundlewatch.registry.registry import Registry
+from bundlewatch.registry.throttle import HostLimits, Timing
 from bundlewatch.registry.transport import Answer, Timeouts, Transport
 from bundlewatch.registry.untrusted import clean
-from bundlewatch.registry.urls import Url
 
 __all__ = ["Access", "Descriptor", "HostLimits", "Listing", "ListingLimits", "Manifest", "RegistryClient", "Timeouts"]
 
@@ -34,7 +32,7 @@ logger = logging.getLogger(__name__)
 _CALLS_PER_ERRAND = 4  # a refused try, a token, the try itself and a redirect may all take their time
 
 
-class RegistryClient:
+class RegistryClient(Registry):
     """One for the whole process: connections, tokens and limits are shared by all who use it."""
 
     def __init__(
@@ -56,15 +54,13 @@ class RegistryClient:
         """
         self._timeouts = timeouts or Timeouts()
         self._listing_limits = listing_limits or ListingLimits()
-        self._transport = transport or Transport(timeouts=self._timeouts, proxies=proxies or Proxies())
-        self._timing = timing or Timing(clock=time.monotonic)
-        self._throttle = Throttle(host_limits or HostLimits(), timing=self._timing)
-        self._limits_by_host = {
-            Repository(host, "").api_host: limits for host, limits in (limits_by_host or {}).items()
-        }
-        self._quotas = Quotas(clock=self._timing.clock)
-        self._auth = Authenticator(ask=self._ask_token_server, clock=self._timing.clock)
-        self._now = now
+        self._asker = Asker(
+            transport or Transport(timeouts=self._timeouts, proxies=proxies or Proxies()),
+            host_limits=host_limits or HostLimits(),
+            limits_by_host=limits_by_host or {},
+            timing=timing,
+            now=now,
+        )
 
     async def list_tags(self, repository: Repository, *, access: Access) -> tuple[str, ...]:
         """All tags, each once, in an order that means nothing. Complete, or an error."""
@@ -82,38 +78,41 @@ class RegistryClient:
         pages, collection = Pages(self._listing_limits), Collection(limit=self._listing_limits.tags)
         async for tags in self._pages(errand, pages, begun_anew=collection.clear):
             if not collection.add(tags):
-                raise _misbehaved(errand, str(pages.too_many()))
+                raise misbehaved(errand, str(pages.too_many()))
             progress(len(collection))
         if pages.skipped:
             logger.debug("%d entries are no tags", pages.skipped, extra={"repository": str(repository)})
         return Listing(tags=collection.result(), skipped=pages.skipped, pages=pages.pages)
 
-    async def tags(self, repository: Repository, *, access: Access) -> AsyncIterator[list[str]]:
+    async def tags(self, repository: Repository, *, access: Access) -> AsyncGenerator[list[str], None]:
         """The tags page by page, for a repository of which not everything is to be held in memory at once.
 
         Completeness is known only at the end: the iterator ends when the last page was given out, and raises,
-        as `listing` does, when it cannot get there. Whatever was given out before an error must not be used.
-        Pages come in the registry's order; a tag may come twice. Close it (`contextlib.aclosing`) when you leave
-        it early.
+        as `listing` does, when it cannot get there. Whatever was given out before an error must not be used; where
+        `listing` would begin anew, RegistryMisbehaved leaves that to you. Pages come in the registry's order; a tag
+        may come twice. Close it (`contextlib.aclosing`) when you leave it early.
         """
         errand = self._listing_errand(repository, access)
         async for tags in self._pages(errand, Pages(self._listing_limits)):
             yield tags
 
     async def _pages(
-        self, errand: Errand, pages: Pages, *, begun_anew: Callable[[], None] = lambda: None
+        self, errand: Errand, pages: Pages, *, begun_anew: Callable[[], None] | None = None
     ) -> AsyncIterator[list[str]]:
-        """The tags of one page after the other. `begun_anew`: called when those given out so far count no more."""
+        """The tags of one page after the other.
+
+        `begun_anew`: called when those given out so far count no more; without it, they are never taken back.
+        """
         while (query := pages.query) is not None:
             url = errand.url("tags/list", query)
-            answer = await self._ask(errand, "GET", url, max_bytes=self._listing_limits.page_bytes)
-            if answer.status == 404 and pages.restart():
+            answer = await self._asker.ask(errand, "GET", url, max_bytes=self._listing_limits.page_bytes)
+            if answer.status == 404 and begun_anew is not None and pages.restart():
                 begun_anew()
                 continue
             if answer.status in {400, 405} and pages.without_size():
                 continue
             if answer.status == 404 and pages.pages:
-                raise RegistryMisbehaved(f"{errand}: {errand.origin.authority} cannot continue its own list")
+                raise misbehaved(errand, "cannot continue its own list; try again, tags may just be deleted there")
             if answer.status == 404 and is_empty_answer(answer.body):
                 return
             if answer.status != 200:
@@ -121,7 +120,7 @@ class RegistryClient:
             try:
                 tags = pages.add(answer.body, link=answer.header_lines("link"))
             except PageError as error:
-                raise _misbehaved(errand, str(error)) from None
+                raise misbehaved(errand, str(error)) from None
             del answer  # the next page need not find this one in memory
             yield tags
 
@@ -132,7 +131,7 @@ class RegistryClient:
         """What each registry host last said is left of a quota, by host (`registry-1.docker.io`); of several that
         are counted apart the one of which least is left. Hosts that say nothing are left out.
         """
-        return self._quotas.all()
+        return self._asker.quotas()
 
     @overload
     async def head_manifest(
@@ -157,7 +156,7 @@ class RegistryClient:
         if etag is not None:
             headers["if-none-match"] = f'"{etag}"'
         url = errand.url(f"manifests/{reference}")
-        answer = await self._ask(errand, "HEAD", url, headers=headers, max_bytes=0)
+        answer = await self._asker.ask(errand, "HEAD", url, headers=headers, max_bytes=0)
         if answer.status == 304 and etag is not None:
             return None
         found = self._described(errand, answer, reference) if answer.status == 200 else None
@@ -176,7 +175,7 @@ class RegistryClient:
         """
         errand = self._errand_for(reference, repository, access)
         url = errand.url(f"manifests/{reference}")
-        answer = await self._ask(
+        answer = await self._asker.ask(
             errand, "GET", url, headers={"accept": media_types.ACCEPT}, max_bytes=MANIFEST_LIMIT_BYTES
         )
         if answer.status != 200:
@@ -186,7 +185,7 @@ class RegistryClient:
         except MalformedError as error:
             raise UnusableContent(f"{errand}: {errand.origin.authority} {error}") from None
         except ContentError as error:
-            raise _misbehaved(errand, str(error)) from None
+            raise misbehaved(errand, str(error)) from None
 
     async def get_blob(self, repository: Repository, digest: str, *, access: Access, max_bytes: int) -> bytes:
         """A small blob, its digest checked. Raises as `get_manifest` does."""
@@ -194,19 +193,18 @@ class RegistryClient:
             raise InvalidReference(f"{clean(digest, 80)!r} is no digest: sha256: and 64 lower-case hex digits")
         errand = self._errand_for(digest, repository, access)
         url = errand.url(f"blobs/{digest}")
-        answer = await self._ask(errand, "GET", url, max_bytes=max_bytes, may_leave=True)
+        answer = await self._asker.ask(errand, "GET", url, max_bytes=max_bytes, may_leave=True)
         if answer.status != 200:
             raise failures.of_answer(errand, answer)
         try:
             manifests.verify(answer.body, digest=digest)
         except ContentError as error:
-            raise _misbehaved(errand, str(error)) from None
+            raise misbehaved(errand, str(error)) from None
         return answer.body
 
     async def aclose(self) -> None:
         """End what is under way and close all connections."""
-        await self._auth.aclose()
-        await self._transport.aclose()
+        await self._asker.aclose()
 
     def _errand_for(self, reference: str, repository: Repository, access: Access) -> Errand:
         if not is_tag(reference) and not is_digest(reference):
@@ -221,140 +219,5 @@ class RegistryClient:
         if not is_digest(digest) or not length.isdigit():
             return None
         if is_digest(reference) and digest != reference:
-            raise _misbehaved(errand, "answers for another digest than the one it was asked for")
+            raise misbehaved(errand, "answers for another digest than the one it was asked for")
         return Descriptor(media_types.bare(answer.header("content-type") or ""), digest, int(length[:18]))
-
-    async def _ask(
-        self,
-        errand: Errand,
-        method: str,
-        url: Url,
-        *,
-        max_bytes: int,
-        headers: dict[str, str] | None = None,
-        may_leave: bool = False,
-    ) -> Answer:
-        """Ask with the authorization that is wanted; a 401 is answered once."""
-        authorization = await self._auth.anticipate(errand)
-        answer = await self._follow(
-            errand, method, url, _with(headers, authorization), max_bytes=max_bytes, may_leave=may_leave
-        )
-        if answer.status == 401:
-            authorization = await self._auth.answer(errand, answer, refused=authorization)
-            answer = await self._follow(
-                errand, method, url, _with(headers, authorization), max_bytes=max_bytes, may_leave=may_leave
-            )
-        if answer.status in {401, 403}:
-            raise failures.of_answer(errand, answer)
-        return answer
-
-    async def _follow(
-        self, errand: Errand, method: str, url: Url, headers: dict[str, str], *, max_bytes: int, may_leave: bool
-    ) -> Answer:
-        """Follow redirects as far as they may go; what leaves the origin leaves without our headers."""
-        home = url.origin
-        for _ in range(redirects.MAX_HOPS + 1):
-            answer = await self._exchange(errand, method, url, headers=headers, max_bytes=max_bytes)
-            if answer.status not in redirects.STATUSES:
-                if url.origin != home and answer.status != 200:
-                    said = failures.what_it_said(answer, hide=failures.secrets_of(errand))
-                    raise _misbehaved(errand, f"redirects to {url.origin.authority}, which refuses ({said})")
-                return answer
-            try:
-                url = redirects.follow(
-                    answer.header("location"), at=url, may_leave=may_leave, insecure=errand.access.insecure
-                )
-            except redirects.RedirectError as error:
-                raise _misbehaved(errand, f"answers with a redirect that {error}") from None
-            if url.origin != home:
-                headers = {}
-        raise _misbehaved(errand, f"redirects more than {redirects.MAX_HOPS} times")
-
-    async def _ask_token_server(
-        self, errand: Errand, method: str, url: Url, *, headers: dict[str, str], content: bytes | None
-    ) -> Answer:
-        try:
-            answer = await self._exchange(
-                errand, method, url, headers=headers, max_bytes=TOKEN_ANSWER_BYTES, content=content
-            )
-        except UnusableContent as error:  # not of what was asked for
-            raise RegistryMisbehaved(str(error)) from None
-        if answer.status in redirects.STATUSES:
-            raise _misbehaved(errand, f"has a token server, {url.origin.authority}, that answers with a redirect")
-        return answer
-
-    async def _exchange(
-        self,
-        errand: Errand,
-        method: str,
-        url: Url,
-        *,
-        headers: dict[str, str],
-        max_bytes: int,
-        content: bytes | None = None,
-    ) -> Answer:
-        """One call in its turn; the throttle hears how it went. Raises RateLimited and what `of_call` makes."""
-        host = url.origin.authority
-        # By origin, not by host: https on a port that speaks http says nothing about http there.
-        async with self._throttle.slot(str(url.origin), limits=self._limits_by_host.get(host)) as slot:
-            within_s = errand.remaining_s()
-            if "authorization" in headers:
-                errand.journal.told.add(headers["authorization"])
-            started = self._timing.clock()
-            try:
-                answer = await self._transport.call(
-                    method,
-                    url,
-                    headers=headers,
-                    max_bytes=max_bytes,
-                    ca_pem=errand.access.ca_pem,
-                    certificate=errand.access.certificate if url.origin == errand.origin else None,
-                    guarded=url.origin.host != errand.origin.host,
-                    content=content,
-                    within_s=within_s,
-                )
-            except CallError as error:
-                failure = error
-                if error.blame is Blame.OUTAGE:
-                    slot.failed(error.cause)
-            else:
-                self._heed_quota(errand, url, answer, slot)
-                if failures.is_rate_limit(answer):
-                    wait_s = slot.push_back(failures.retry_after_s(answer, now=self._now()))
-                    raise RateLimited(
-                        f"{errand}: {host} asks for fewer requests ({answer.status})", retry_after_s=wait_s
-                    )
-                if failures.is_outage(answer.status):
-                    slot.failed(f"answered {answer.status}")
-                else:
-                    slot.succeeded()
-                return answer
-            finally:
-                errand.journal.left_s -= self._timing.clock() - started
-        raise failures.of_call(errand, host, failure)
-
-    def _heed_quota(self, errand: Errand, url: Url, answer: Answer, slot: Slot) -> None:
-        """A registry and its token server may say what is left; redirect targets have no say."""
-        said = quotas.parse(
-            limit=answer.header("ratelimit-limit"),
-            remaining=answer.header("ratelimit-remaining"),
-            source=answer.header("docker-ratelimit-source"),
-        )
-        if said is None:
-            return
-        host = errand.origin.authority
-        least = self._quotas.note(host, said)
-        if url.origin != errand.origin:
-            return
-        if least.is_scarce:
-            slot.ration(least.remaining, within_s=least.window_s)
-        else:
-            slot.unration()
-
-
-def _with(headers: dict[str, str] | None, authorization: str | None) -> dict[str, str]:
-    return {**(headers or {}), **({"authorization": authorization} if authorization else {})}
-
-
-def _misbehaved(errand: Errand, what: str) -> RegistryMisbehaved:
-    return RegistryMisbehaved(f"{errand}: {errand.origin.authority} {what}")

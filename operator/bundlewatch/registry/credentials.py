@@ -24,6 +24,8 @@ _FINGERPRINT_KEY: Final = secrets.token_bytes(32)
 
 DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
 DOCKER_CONFIG_OLD_KEY: Final = ".dockercfg"
+# Half a surrogate pair is no text, and who hands one in is told so elsewhere; nothing here may break on it.
+_HALVES: Final = "surrogatepass"
 _CURE: Final = (
     "use `kubectl create secret docker-registry`, or a Secret of type kubernetes.io/basic-auth with the keys "
     "username and password"
@@ -45,14 +47,19 @@ class Credential:
     identity: str = ""
     """Who it stands for, where that outlives it: a token that is renewed every hour shows the same as before."""
 
-    source: str = field(default="", compare=False)  # where to look when it is refused; fits after "check"
+    source: str = field(default="", compare=False)
+    """Where to look when it is refused; fits after "check". Of an anonymous one a sentence: why there is none."""
+
+    fit: tuple[int, bool, int] = field(default=(0, False, 0), compare=False)
+    """Of a Docker configuration: how exactly its entry is for the repository, the greater the better."""
+
     fingerprint: str = field(init=False, compare=False)  # equal for equal credentials, in this process only
 
     def __post_init__(self) -> None:
         digest = hashlib.blake2b(key=_FINGERPRINT_KEY, digest_size=16)
         secrets_of_it = (self.username, self.password, self.identity_token, self.registry_token)
         for part in (self.identity, *(() if self.identity else secrets_of_it)):
-            content = part.encode(errors="surrogatepass")
+            content = part.encode(errors=_HALVES)
             digest.update(len(content).to_bytes(8, "big") + content)
         object.__setattr__(self, "fingerprint", digest.hexdigest())
 
@@ -100,13 +107,25 @@ class Credential:
         return not (self.username or self.password or self.identity_token or self.registry_token)
 
     @property
+    def cure(self) -> str:
+        """What to do when it is refused."""
+        if self.is_anonymous:
+            why = f"{self.source}; " if self.source else ""
+            return (
+                f"{why}name a Secret with them in spec.access.secretRef, or check the repository's name: one that does "
+                "not exist can look like this"
+            )
+        source = self.source or "the Secret that spec.access.secretRef names"
+        return f"check {source}, that it may pull from this repository, and the repository's name"
+
+    @property
     def has_password(self) -> bool:
         return bool(self.username or self.password)
 
     @property
     def basic(self) -> str:
         """The value of an `Authorization` header for the Basic scheme."""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode(errors=_HALVES)).decode("ascii")
 
     @property
     def secret_texts(self) -> tuple[str, ...]:
@@ -114,7 +133,7 @@ class Credential:
         with some registries the token goes there.
         """
         plain = [text for text in (self.password, self.identity_token, self.registry_token, self.username) if text]
-        spelled = [quote(text, safe="") for text in plain]
+        spelled = [quote(text, safe="", errors=_HALVES) for text in plain]
         encoded = [self.basic.removeprefix("Basic ")] if self.has_password else []
         return (*encoded, *plain, *spelled)
 
@@ -135,6 +154,7 @@ class Credential:
             password=entry.password,
             identity_token=entry.identity_token,
             registry_token=entry.registry_token,
+            fit=entry.fit,
         )
 
     @classmethod
@@ -143,7 +163,7 @@ class Credential:
         if ":" in username or not username.isprintable():
             raise InvalidSecret("its username has a colon or a control character in it; remove it")
         if not password:
-            raise InvalidSecret(f"its key password is empty; {_CURE}")
+            raise InvalidSecret("its key password is empty; put the password there")
         return cls(username=username, password=password)
 
 
@@ -162,4 +182,4 @@ def _text(data: Mapping[str, bytes], key: str) -> str:
         # `echo secret | base64` and editors leave a line end that belongs to no password.
         return _value(data, key).decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise InvalidSecret(f"its key {key} is not UTF-8 text; {_CURE}") from None
+        raise InvalidSecret(f"its key {key} is not UTF-8 text; write it in UTF-8") from None

@@ -17,6 +17,8 @@ from bundlewatch.registry.reference import DOCKER_HUB, DOCKER_HUB_NAMES, Reposit
 from bundlewatch.registry.untrusted import clean
 
 _SHOWN_HOSTS = 5
+_VERSIONS = (("v1",), ("v2",))
+_LOGINS = ("auth", "username", "password", "identitytoken", "registrytoken")
 
 
 class ConfigError(ValueError):
@@ -33,6 +35,7 @@ class Entry:
     password: str
     identity_token: str
     registry_token: str
+    fit: tuple[int, bool, int]  # how exactly its key is for the repository, the greater the better
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,8 +57,6 @@ class KeyPattern:
         _, separator, rest = key.partition("://")
         authority, _, path = (rest if separator else key).partition("/")
         parts = tuple(part for part in path.split("/") if part)
-        if parts in (("v1",), ("v2",)):
-            parts = ()
         host, port = _split_port(authority.lower())
         if host in DOCKER_HUB_NAMES:
             host = DOCKER_HUB
@@ -70,9 +71,11 @@ class KeyPattern:
         globbed = "*" in self.host and all(map(fnmatch.fnmatchcase, labels, wanted))
         if host != self.host and not globbed:
             return None
-        if tuple(repository.path.split("/"))[: len(self.path)] != self.path:
-            return None
-        return len(self.path), host == self.host, len(self.host)
+        # An API's version may stand before the path, as in `https://index.docker.io/v1/`, and be no part of it.
+        for path in (self.path, self.path[1:] if self.path[:1] in _VERSIONS else self.path):
+            if tuple(repository.path.split("/"))[: len(path)] == path:
+                return len(path), host == self.host, len(self.host)
+        return None
 
 
 def entries(content: bytes, *, old: bool) -> Config:
@@ -84,8 +87,8 @@ def entries(content: bytes, *, old: bool) -> Config:
     auths = document if old else document.get("auths", {}) if isinstance(document, dict) else None
     if not isinstance(auths, dict):
         raise ConfigError("its Docker configuration is no object" + ("" if old else ' with an object "auths"'))
-    # `{}` is what a credential helper leaves behind.
-    used = {key: entry for key, entry in auths.items() if isinstance(entry, dict) and any(entry.values())}
+    # `{}` is what a credential helper leaves behind, and old Docker an e-mail address.
+    used = {key: entry for key, entry in auths.items() if isinstance(entry, dict) and any(map(entry.get, _LOGINS))}
     helpers = not old and bool(document.get("credHelpers") or document.get("credsStore"))
     return Config(used, helpers)
 
@@ -99,7 +102,8 @@ def find(config: Config, repository: Repository) -> Entry:
             best = rank, key
     if best is None:
         raise NoEntryError(_nothing_for(config, repository))
-    return _entry(best[1], config.entries[best[1]])
+    fit, key = best
+    return _entry(key, config.entries[key], fit=fit)
 
 
 def _nothing_for(config: Config, repository: Repository) -> str:
@@ -109,12 +113,13 @@ def _nothing_for(config: Config, repository: Repository) -> str:
     return f"it has no entry for {repository}, only for {shown or 'no registry at all'}{helpers}; add one"
 
 
-def _entry(key: str, entry: Mapping[str, object]) -> Entry:
+def _entry(key: str, entry: Mapping[str, object], *, fit: tuple[int, bool, int]) -> Entry:
     username, password = _string(key, entry, "username"), _string(key, entry, "password")
     auth = _string(key, entry, "auth")
     if auth:
         username, password = _decoded(key, auth)
-    return Entry(username, password, _token(key, entry, "identitytoken"), _token(key, entry, "registrytoken"))
+    identity, bearer = _token(key, entry, "identitytoken"), _token(key, entry, "registrytoken")
+    return Entry(username, password, identity, bearer, fit)
 
 
 def _decoded(key: str, auth: str) -> tuple[str, str]:

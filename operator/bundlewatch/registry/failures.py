@@ -35,12 +35,19 @@ _CHANCE = re.compile(
     r"|\b(?:[A-Z][a-z]{2}, )?\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d(?: (?:UTC|GMT|[+-]\d{4})\b)?",  # RFC 9110
     re.IGNORECASE,
 )
+_MIRROR_CURE = (  # no BundleWatch has a say in how a mirror is reached
+    "check its host, port and insecure in the file of --registry-config, and SSL_CERT_FILE in the operator's "
+    "environment"
+)
 _REGISTRY_HEADER = "docker-distribution-api-version"
 
 
 def of_call(errand: Errand, host: str, error: CallError) -> BundleWatchError:
     """There was no usable answer."""
-    message = f"{errand}: {host} {error.cause}" + (f"; {error.cure}" if error.cure else "")
+    cure = error.cure
+    if errand.access.mirror_of is not None and "spec.access" in cure:
+        cure = _MIRROR_CURE
+    message = f"{errand}: {host} {error.cause}" + (f"; {cure}" if cure else "")
     match error.blame:
         case Blame.OUTAGE:
             return RegistryUnavailable(message)
@@ -64,7 +71,8 @@ def of_answer(errand: Errand, answer: Answer) -> BundleWatchError:
                 return _unknown_repository(errand, host, answer, said)
             return NotInRegistry(f"{errand}: {host} does not have it (any more)")
         case 400 if errand.access.insecure and b"HTTPS" in answer.body:
-            return RegistryUnavailable(f"{errand}: {host} speaks TLS; set spec.access.insecure to false")
+            cure = "set spec.access.insecure to false" if errand.access.mirror_of is None else _MIRROR_CURE
+            return RegistryUnavailable(f"{errand}: {host} speaks TLS; {cure}")
         case status if is_outage(status):
             return RegistryUnavailable(f"{errand}: {host} cannot serve just now ({said})")
         case _:
@@ -72,24 +80,24 @@ def of_answer(errand: Errand, answer: Answer) -> BundleWatchError:
 
 
 def denied(errand: Errand, host: str, said: str) -> AccessDenied:
-    if errand.access.credential.is_anonymous:
+    if errand.access.mirror_of is not None:
         return AccessDenied(
-            f"{errand}: {host} gives no access without credentials ({said}); name a Secret with them in "
-            "spec.access.secretRef, or check the repository's name: one that does not exist can look like this"
+            f"{errand}: {host} gives no access without credentials ({said}), and a mirror is asked anonymously; have "
+            f"it serve {errand.access.mirror_of} to anybody in the cluster, or remove it from the file of "
+            "--registry-config"
         )
-    source = errand.access.credential.source or "the Secret that spec.access.secretRef names"
-    return AccessDenied(
-        f"{errand}: {host} refuses our credentials ({said}); check {source}, that it may pull from this "
-        "repository, and the repository's name"
-    )
+    credential = errand.access.credential
+    refuses = "gives no access without credentials" if credential.is_anonymous else "refuses our credentials"
+    return AccessDenied(f"{errand}: {host} {refuses} ({said})", cure=credential.cure)
 
 
 def _unknown_repository(errand: Errand, host: str, answer: Answer, said: str) -> RepositoryNotFound:
     told = "" if codes(answer) or answer.header(_REGISTRY_HEADER) else ", and does not answer like a registry"
-    hidden = ", or it needs credentials (spec.access.secretRef)" if errand.access.credential.is_anonymous else ""
+    anonymous = errand.access.credential.is_anonymous
+    hidden = "it needs credentials (spec.access.secretRef)" if anonymous else "our credentials may not see it"
     return RepositoryNotFound(
         f"{errand}: {host} knows no such repository{told} ({said}); "
-        f"check the host and the name; perhaps nothing was pushed yet{hidden}"
+        f"check the host and the name; perhaps nothing was pushed yet, or {hidden}"
     )
 
 
@@ -136,8 +144,7 @@ def what_it_said(answer: Answer, *, hide: Sequence[str]) -> str:
 
 def secrets_of(errand: Errand) -> tuple[str, ...]:
     """Everything that must not come back in a message."""
-    told = (header.partition(" ")[2] for header in errand.journal.told)
-    return (*errand.access.credential.secret_texts, *told)
+    return (*errand.access.credential.secret_texts, *errand.journal.told)
 
 
 def _errors(answer: Answer) -> list[tuple[str, str]]:

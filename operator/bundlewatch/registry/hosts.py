@@ -7,15 +7,15 @@
         rate: 5
       123456789012.dkr.ecr.eu-west-1.amazonaws.com: {cloud: aws}
 
-Every mistake is found at once, and named by file, host and field, with the cure. Reads no file itself, and knows
-nothing of how a mirror is asked (`mirrors`) or a login is obtained.
+Every mistake is found at once, and named by file, host and field, with the cure; what may be a login before a host is
+not repeated. Reads no file itself, and knows nothing of how a mirror is asked (`mirrors`) or a login is obtained.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from bundlewatch.errors import InvalidReference
@@ -41,16 +41,16 @@ def _host(text: str) -> str:
 
 
 def _prefix(text: str) -> str:
-    path = text.strip("/")
-    if path:
-        try:
-            parse_repository(f"registry.example.com/{path}/x")
-        except InvalidReference:
-            raise ValueError(
-                f"{clean(text, 80)!r} is no beginning of a path: lower-case parts with / between, such as hub or "
-                "cache/docker-hub"
-            ) from None
-    return path
+    if not text:
+        return text
+    try:
+        parse_repository(f"registry.example.com/{text}/x")
+    except InvalidReference:
+        raise ValueError(
+            f"{_shown(text, 80)!r} is no beginning of a path: lower-case parts with / between and none at the ends, "
+            "such as hub or cache/docker-hub"
+        ) from None
+    return text
 
 
 class _Model(BaseModel):
@@ -66,10 +66,10 @@ class Mirror(_Model):
     prefix: Annotated[str, AfterValidator(_prefix)] = ""
     """What stands before a repository's path there, without slashes at the ends; empty: the path is the same."""
 
-    insecure: bool = False
+    insecure: Annotated[bool, Field(strict=True)] = False
     """Plain HTTP."""
 
-    lists: bool = True
+    lists: Annotated[bool, Field(strict=True)] = True
     """Whether it is asked for tags too; false for one that lists only what it has cached already."""
 
     def of(self, repository: Repository) -> Repository:
@@ -83,14 +83,28 @@ class Host(_Model):
     mirrors: Annotated[tuple[Mirror, ...], Field(max_length=8)] = ()
     """In the order in which they are asked."""
 
-    concurrency: Annotated[int | None, Field(ge=1, le=64)] = None
+    concurrency: Annotated[int | None, Field(strict=True, ge=1, le=64)] = None
     """Requests under way at once."""
 
-    rate: Annotated[float | None, Field(gt=0, le=100_000)] = None
+    rate: Annotated[float | None, Field(strict=True, gt=0, le=100_000)] = None
     """Requests a second, on average."""
 
     cloud: Cloud | None = None
     """Whose identity opens it."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        places: dict[tuple[str, str], int] = {}
+        for number, mirror in enumerate(self.mirrors):
+            first = places.setdefault((mirror.host, mirror.prefix), number)
+            if first != number:
+                raise ValueError(f"mirrors[{number}]: is mirrors[{first}] once more; keep one of the two")
+        if self.cloud is not None and self.mirrors:
+            raise ValueError(
+                "cloud: a mirror is asked anonymously, and would show everybody what only the cloud's identity opens; "
+                "remove cloud or mirrors"
+            )
+        return self
 
 
 class _File(_Model):
@@ -121,7 +135,7 @@ def parse(text: str | bytes, *, source: str) -> Mapping[str, Host]:
         except InvalidReference as error:
             raise HostsError(f"{source}: hosts: {error}") from None
         if known in hosts:
-            raise HostsError(f"{source}: hosts: {clean(name, 120)} is {known} once more; keep one of the two")
+            raise HostsError(f"{source}: hosts: {_shown(name, 120)} is {known} once more; keep one of the two")
         if any(mirror.host == known for mirror in host.mirrors):
             raise HostsError(f"{source}: hosts: {known}: mirrors: it is named as its own mirror; remove that one")
         hosts[known] = host
@@ -136,7 +150,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else None
             if name is not None and name in seen:
-                problem = f"{clean(name, 80)!r} is there twice; keep one of the two"
+                problem = f"{_shown(name, 80)!r} is there twice; keep one of the two"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep=deep)
@@ -147,11 +161,14 @@ def _where(error: yaml.YAMLError) -> str:
         return "it has characters that no YAML can have"
     mark = error.problem_mark or error.context_mark
     line = f"line {mark.line + 1}: " if mark is not None else ""
-    return f"{line}{clean(str(error.problem or 'it cannot be read'), 160)}"
+    return f"{line}{_shown(str(error.problem or 'it cannot be read'), 160)}"
 
 
 def _problem(problem: ErrorDetails) -> str:
     place = _place(problem["loc"]) or "the file"
+    if problem["input"] is None:
+        beside = "" if len(problem["loc"]) < 2 else f", or remove {_shown(str(problem['loc'][-1]), 120)}"
+        return f"{place}: is empty; write what belongs there, such as {_EXAMPLE}{beside}"
     match problem["type"]:
         case "extra_forbidden":
             known = ", ".join(_fields(problem["loc"]))
@@ -160,18 +177,27 @@ def _problem(problem: ErrorDetails) -> str:
             return f"{place}: is missing; write {_EXAMPLE}"
         case "model_type" | "model_attributes_type" | "dict_type" | "tuple_type":
             return f"{place}: is of another kind than it must be; write {_EXAMPLE}"
+        case "too_long":
+            most = problem["ctx"]["max_length"]
+            return f"{place}: there are {len(problem['input'])}, and there may be at most {most}; remove some"
         case "value_error":
             return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
         case _:
             rule = problem["msg"][:1].lower() + problem["msg"][1:]
-            return f"{place}: {rule}, and not {clean(repr(problem['input']), 60)}; correct it"
+            return f"{place}: {rule}, and not {_shown(repr(problem['input']), 60)}; correct it"
 
 
 def _place(location: Iterable[int | str]) -> str:
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f"{': ' if text else ''}{clean(part, 120)}"
+        text += f"[{part}]" if isinstance(part, int) else f"{': ' if text else ''}{_shown(part, 120)}"
     return text
+
+
+def _shown(text: str, limit: int) -> str:
+    """What stands before an @ may be a password, as in a URL: it is not repeated."""
+    _, at, rest = text.rpartition("@")
+    return clean(f"…@{rest}" if at else text, limit)
 
 
 def _fields(location: tuple[int | str, ...]) -> Iterable[str]:

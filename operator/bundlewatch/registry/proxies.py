@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from bundlewatch.registry.addresses import Address, literal
 from bundlewatch.registry.urls import Origin, Url
@@ -40,6 +40,12 @@ class Proxy:
         if not (self.username or self.password):
             return ""
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
+    @property
+    def secret_texts(self) -> tuple[str, ...]:
+        """Every spelling of the login that an answer could echo; for hiding it."""
+        plain = [text for text in (self.password, self.username) if text]
+        return (*plain, *(quote(text, safe="") for text in plain), *filter(None, [self.authorization[len("Basic ") :]]))
 
     def __str__(self) -> str:
         return str(self.origin)
@@ -84,6 +90,10 @@ class Proxies:
             https=_proxy("HTTPS_PROXY", _value(environment, "HTTPS_PROXY")),
             exceptions=_exceptions(_value(environment, "NO_PROXY")),
         )
+
+    @property
+    def secret_texts(self) -> tuple[str, ...]:
+        return tuple(text for proxy in (self.http, self.https) if proxy is not None for text in proxy.secret_texts)
 
     def proxy_for(self, origin: Origin) -> Proxy | None:
         """The proxy through which an origin is reached; None: directly. Loopback never goes through one."""

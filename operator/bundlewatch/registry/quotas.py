@@ -60,7 +60,9 @@ class Quotas:
     def note(self, host: str, said: Quota) -> Quota:
         """Take what a host says now; gives the one of its quotas of which least is left."""
         if host not in self._said and len(self._said) >= _HOSTS_KEPT:
-            self._said.pop(next(iter(self._said)))
+            oldest = next(iter(self._said))
+            del self._said[oldest]
+            self._scarce.discard(oldest)
         known = self._said.setdefault(host, {})
         known.pop(said.source, None)
         known[said.source] = said, self._clock()
@@ -71,7 +73,8 @@ class Quotas:
         if least.is_scarce and host not in self._scarce:
             self._scarce.add(host)
             logger.warning(
-                "%s has %d of %d requests left in %d s and is asked more slowly; a login may have a higher limit",
+                "%s has %d of %d requests left in %d s and is asked for manifests more slowly; a login may have a "
+                "higher limit",
                 host,
                 least.remaining,
                 least.limit,

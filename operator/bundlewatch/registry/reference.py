@@ -91,8 +91,10 @@ def parse_host(text: str) -> str:
             return _host(text, text)
         except InvalidReference:
             pass
+    _, at, rest = text.rpartition("@")
+    shown = f"…@{rest}" if at else text  # what stands before the @ may be a password
     raise InvalidReference(
-        f"{clean(text, _SHOWN)!r} is no host of a registry: write it alone, with its port unless that is 443, such as "
+        f"{clean(shown, _SHOWN)!r} is no host of a registry: write it alone, with its port unless that is 443, such as "
         "registry.example.com or registry.example.com:5000"
     )
 

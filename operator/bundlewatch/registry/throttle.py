@@ -1,8 +1,8 @@
 """Keeps us gentle: how many requests a host gets at once and per second, and when it is left alone.
 
 Each host has its own queue, so a slow or broken one delays nobody else. A 429 (or a 503 with `Retry-After`)
-pushes the whole host back, whoever asked; where a quota runs out, the host's rate is lowered before it comes to
-that. After several failures in a row the host's circuit opens: nothing is sent until a while has passed, then one
+pushes the whole host back, whoever asked; where a quota runs out, what it counts waits before it comes to that.
+After several failures in a row the host's circuit opens: nothing is sent until a while has passed, then one
 request tries. Waits grow exponentially, with full jitter above a floor. Knows nothing of what is asked, nor for
 whom. Clock and sleep are passed in; times are seconds. Messages carry no numbers that tick: they end up in a
 status.
@@ -61,16 +61,17 @@ class Throttle:
         self._timing = timing
         self._hosts: dict[str, HostQueue] = {}
 
-    def slot(self, host: str, *, limits: HostLimits | None = None) -> "Slot":
+    def slot(self, host: str, *, limits: HostLimits | None = None, counted: bool = False) -> "Slot":
         """Entering waits for a turn; raises RateLimited or RegistryUnavailable when there is none soon.
 
-        `limits`: of this host, if other than everybody's; always the same for the same host.
+        `limits`: of this host, if other than everybody's; always the same for the same host. `counted`: the host's
+        quota counts this request, so that it waits where little is left.
         """
         queue = self._hosts.get(host)
         if queue is None:
             self._forget_idle()
             queue = self._hosts[host] = HostQueue(host, limits or self._limits, timing=self._timing)
-        return Slot(queue)
+        return Slot(queue, counted=counted)
 
     def _forget_idle(self) -> None:
         if len(self._hosts) >= _HOSTS_KEPT:
@@ -94,19 +95,22 @@ class HostQueue:
         self._open_until = 0.0
         self._openings = 0
         self._probing = False
-        self._scarce_rate_per_s = limits.rate_per_s
+        self._ration_s = 0.0  # between two that the quota counts
         self._scarce_until = 0.0
+        self._next_ration = 0.0
 
     @property
     def is_idle(self) -> bool:
         return not self._present and self._timing.clock() - self._used > _IDLE_S
 
-    async def enter(self) -> bool:
+    async def enter(self, *, counted: bool) -> bool:
         """Wait for a turn; True: this request is the one that tries whether the host is back."""
         self._used = self._timing.clock()
         self._present += 1
         try:
             self._refuse_if_closed()
+            if counted:  # before it takes a place, which others need who cost nothing
+                await self._await_ration()
             await self._free.acquire()
             try:
                 await self._pay()
@@ -153,19 +157,27 @@ class HostQueue:
 
     def ration(self, remaining: int, *, within_s: float) -> None:
         """Few requests are left of a quota: no burst, and not all of them within a minute."""
-        wanted = max(remaining / 60.0, self._limits.scarce_rate_per_s)
-        self._scarce_rate_per_s = min(self._limits.rate_per_s, wanted)
+        self._ration_s = 1 / max(remaining / 60.0, self._limits.scarce_rate_per_s)
         self._scarce_until = self._timing.clock() + within_s
 
     def unration(self) -> None:
         self._scarce_until = 0.0
 
+    async def _await_ration(self) -> None:
+        now = self._timing.clock()
+        if now >= self._scarce_until:
+            self._next_ration = now
+            return
+        wait = self._next_ration - now
+        self._next_ration = max(self._next_ration, now) + self._ration_s
+        if wait > 0:
+            await self._timing.sleep(wait)
+
     async def _pay(self) -> None:
         now = self._timing.clock()
-        scarce = now < self._scarce_until
-        cost = 1 / (self._scarce_rate_per_s if scarce else self._limits.rate_per_s)
+        cost = 1 / self._limits.rate_per_s
         self._paid_until = max(self._paid_until, now) + cost
-        wait = self._paid_until - now - (1 if scarce else self._limits.burst) * cost
+        wait = self._paid_until - now - self._limits.burst * cost
         if wait > 0:
             await self._timing.sleep(wait)
 
@@ -187,10 +199,11 @@ class HostQueue:
 class Slot:
     """One request's turn at a host."""
 
-    __slots__ = ("_probe", "_queue")
+    __slots__ = ("_counted", "_probe", "_queue")
 
-    def __init__(self, queue: HostQueue) -> None:
+    def __init__(self, queue: HostQueue, *, counted: bool) -> None:
         self._queue = queue
+        self._counted = counted
         self._probe = False
 
     def succeeded(self) -> None:
@@ -206,7 +219,7 @@ class Slot:
         return self._queue.push_back(hint_s)
 
     def ration(self, remaining: int, *, within_s: float) -> None:
-        """So few requests are left to the host's quota for the next `within_s`: it is asked more slowly."""
+        """So few requests are left to the host's quota for the next `within_s`: what it counts goes more slowly."""
         self._queue.ration(remaining, within_s=within_s)
 
     def unration(self) -> None:
@@ -214,7 +227,7 @@ class Slot:
         self._queue.unration()
 
     async def __aenter__(self) -> Self:
-        self._probe = await self._queue.enter()
+        self._probe = await self._queue.enter(counted=self._counted)
         return self
 
     async def __aexit__(

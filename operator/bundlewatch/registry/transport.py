@@ -113,6 +113,11 @@ class Transport:
         self._url = lru_cache(_URLS_KEPT)(httpx.URL)  # the same are polled again and again; parsing one costs 40 µs
         self._pools: OrderedDict[bytes, _Pool] = OrderedDict()
 
+    @property
+    def secret_texts(self) -> tuple[str, ...]:
+        """Every spelling of the proxies' logins, which an answer that came through one may repeat."""
+        return self._proxies.secret_texts
+
     async def call(
         self,
         method: str,

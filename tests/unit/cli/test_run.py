@@ -15,6 +15,7 @@ from bundlewatch import app
 from bundlewatch.cli import main
 from bundlewatch.cli.run import run
 from bundlewatch.registry import RegistryClient
+from bundlewatch.registry.urls import Origin
 from bundlewatch.settings import Settings
 from kit.waiting import eventually
 
@@ -85,7 +86,7 @@ def test_an_unusable_proxy_is_named_without_its_login() -> None:
 
 def test_what_the_registry_config_says_reaches_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "registries.yaml"
-    file.write_text("hosts: {index.docker.io: {cloud: gcp, rate: 5, mirrors: [{host: m.example}]}, quay.io: {}}")
+    file.write_text("hosts: {index.docker.io: {rate: 5, mirrors: [{host: m.example}]}, quay.io: {cloud: gcp}}")
     given: list[Settings] = []
 
     async def serve(settings: Settings) -> None:
@@ -95,15 +96,16 @@ def test_what_the_registry_config_says_reaches_the_client(tmp_path: Path, monkey
     status, output = call("run", BUNDLEWATCH_REGISTRY_CONFIG=str(file), https_proxy="proxy:3128", NO_PROXY="x.example")
 
     assert status == 0, output
-    assert dict(given[0].cloud_hosts) == {"docker.io": "gcp"}
+    assert dict(given[0].cloud_hosts) == {"quay.io": "gcp"}
     assert str(given[0].proxies.https) == "http://proxy:3128"
     registry = app.build_registry(given[0])
     client = registry._registry
     assert isinstance(client, RegistryClient)
     assert [mirror.host for mirror in registry._mirrors["docker.io"]] == ["m.example"]
-    limits = client._limits_by_host
-    assert (limits["registry-1.docker.io"].rate_per_s, limits["registry-1.docker.io"].burst) == (5, 10)
-    assert limits["quay.io"].concurrency == given[0].registry_concurrency
+    limits = client._asker._limits
+    hub, quay = limits[Origin("https", "registry-1.docker.io", 443)], limits[Origin("https", "quay.io", 443)]
+    assert (hub.rate_per_s, hub.burst) == (5, 10)
+    assert quay.concurrency == given[0].registry_concurrency
 
 
 def test_a_mistake_in_the_environment_is_named_too() -> None:

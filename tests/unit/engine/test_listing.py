@@ -127,6 +127,40 @@ async def test_a_denied_user_does_not_see_what_another_was_shown() -> None:
 
 
 @in_virtual_time
+async def test_of_those_who_share_a_refusal_each_is_told_of_the_secret_of_its_own() -> None:
+    setting = Setting()
+    setting.registry.fault = AccessDenied("refused", cure="check what somebody else uses")
+    said = []
+    for route in (setting.route("ci"), setting.route("ci", namespace="staging"), setting.route("ci")):
+        with pytest.raises(AccessDenied) as denial:
+            await setting.refresh(route)
+        said.append(str(denial.value))
+
+    assert len(setting.registry.listed) == 1
+    assert [text.partition(" (spec")[0] for text in said] == [
+        "refused; check Secret argocd/argocd-secret-of-ci",
+        "refused; check Secret staging/staging-secret-of-ci",
+        "refused; check Secret argocd/argocd-secret-of-ci",
+    ]
+
+
+@in_virtual_time
+async def test_whoever_is_refused_a_bundle_is_told_of_the_secret_of_its_own() -> None:
+    setting = Setting()
+    routes = setting.route("ci"), setting.route("ci", namespace="staging")
+    for route in routes:
+        await setting.refresh(route)
+    setting.registry.manifest_fault = AccessDenied("refused", cure="check what somebody else uses")
+
+    said = await asyncio.gather(*(setting.listings.inspect(route, "1.0.0") for route in routes), return_exceptions=True)
+
+    assert [str(error).partition(" (spec")[0] for error in said] == [
+        "refused; check Secret argocd/argocd-secret-of-ci",
+        "refused; check Secret staging/staging-secret-of-ci",
+    ]
+
+
+@in_virtual_time
 async def test_a_changed_credential_sees_nothing_of_what_the_old_one_saw() -> None:
     setting = Setting()
     route = setting.route("ci")

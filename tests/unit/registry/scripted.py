@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 import httpx
 
 from bundlewatch.registry.client import HostLimits, ListingLimits, RegistryClient, Timeouts
+from bundlewatch.registry.proxies import Proxies
 from bundlewatch.registry.reference import Repository
 from bundlewatch.registry.throttle import Timing
 from bundlewatch.registry.transport import Transport
@@ -61,6 +62,8 @@ def play(
     handler: Handler,
     *,
     host_limits: HostLimits = OPEN_LIMITS,
+    limits_by_host: Mapping[str, HostLimits] | None = None,
+    proxies: Proxies | None = None,
     listing_limits: ListingLimits | None = None,
     timeouts: Timeouts | None = None,
 ) -> Played:
@@ -77,8 +80,9 @@ def play(
     client = RegistryClient(
         timeouts=timeouts,
         host_limits=host_limits,
+        limits_by_host=limits_by_host,
         listing_limits=listing_limits,
-        transport=Transport(timeouts=timeouts, inner=httpx.MockTransport(answer)),
+        transport=Transport(timeouts=timeouts, proxies=proxies or Proxies(), inner=httpx.MockTransport(answer)),
         timing=time.timing(),
         now=lambda: NOW,
     )

@@ -1,6 +1,5 @@
 """Manifests and blobs: what comes back is what was asked for, or an error."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Coroutine
@@ -13,14 +12,12 @@ from bundlewatch.errors import (
     InvalidReference,
     NotInRegistry,
     RegistryMisbehaved,
-    RegistryUnavailable,
     RepositoryNotFound,
     UnusableContent,
 )
 from bundlewatch.registry import media_types
-from bundlewatch.registry.client import Access, Descriptor, HostLimits, Timeouts
+from bundlewatch.registry.client import Access, Descriptor
 from bundlewatch.registry.credentials import Credential
-from bundlewatch.registry.reference import parse_repository
 from unit.registry.scripted import REPOSITORY, in_turn, play, refused
 
 BASE = "https://registry.example.com/v2/shop/bundle"
@@ -289,71 +286,3 @@ class TestBlobs:
         with pytest.raises(RegistryMisbehaved, match=r"leads away, to https://storage\.example"):
             await asked
         assert len(played.requests) == 1
-
-
-class TestReaching:
-    @pytest.mark.parametrize(
-        ("text", "insecure", "url"),
-        [
-            ("registry.example.com/a", False, "https://registry.example.com/v2/a/tags/list?n=1000"),
-            ("registry.example.com/a", True, "http://registry.example.com/v2/a/tags/list?n=1000"),
-            ("localhost:5000/a/b", True, "http://localhost:5000/v2/a/b/tags/list?n=1000"),
-            ("[2001:db8::1]:5000/a", False, "https://[2001:db8::1]:5000/v2/a/tags/list?n=1000"),
-            ("nginx", False, "https://registry-1.docker.io/v2/library/nginx/tags/list?n=1000"),
-        ],
-    )
-    async def test_a_repository_is_asked_where_it_lives(self, text: str, url: str, *, insecure: bool) -> None:
-        played = play(in_turn(httpx.Response(200, json={"tags": []})))
-        await played.client.list_tags(parse_repository(text), access=Access(insecure=insecure))
-        assert played.urls == [url]
-
-    @pytest.mark.parametrize("text", ["169.254.169.254/latest/meta-data", "metadata.google.internal/x", "[fe80::1]/x"])
-    async def test_a_metadata_service_is_no_registry(self, text: str) -> None:
-        played = play(in_turn(httpx.Response(200, json={"tags": []})))
-        with pytest.raises(RegistryMisbehaved, match="metadata"):
-            await played.client.list_tags(parse_repository(text), access=Access(insecure=True))
-        assert played.requests == []
-
-    async def test_an_insecure_registry_that_speaks_tls_is_recognised(self) -> None:
-        answer = httpx.Response(400, text="Client sent an HTTP request to an HTTPS server.\n")
-        with pytest.raises(RegistryUnavailable, match=r"set spec\.access\.insecure to false"):
-            await play(in_turn(answer)).client.list_tags(REPOSITORY, access=Access(insecure=True))
-
-    async def test_a_drip_is_ended_by_the_deadline_of_the_call(self) -> None:
-        class Drip(httpx.AsyncByteStream):
-            async def __aiter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 - an endless iterator
-                while True:
-                    yield b" "
-                    await asyncio.sleep(0.01)
-
-        played = play(in_turn(httpx.Response(200, stream=Drip())), timeouts=Timeouts(call_s=0.1))
-        with pytest.raises(RegistryUnavailable, match="took too long over its answer"):
-            await played.client.list_tags(REPOSITORY, access=PLAIN)
-
-    async def test_a_host_that_hangs_delays_no_other(self) -> None:
-        async def handler(request: httpx.Request) -> httpx.Response:
-            if request.url.host == "hangs.example":
-                await asyncio.Event().wait()
-            return httpx.Response(200, json={"tags": ["1"]})
-
-        client = play(handler, host_limits=HostLimits(concurrency=2), timeouts=Timeouts(call_s=0.3)).client
-        hanging = [
-            asyncio.create_task(client.list_tags(parse_repository(f"hangs.example/{n}"), access=PLAIN))
-            for n in range(20)
-        ]
-        await asyncio.sleep(0)
-        for number in range(10):
-            assert await client.list_tags(parse_repository(f"ok-{number}.example/a"), access=PLAIN) == ("1",)
-        assert not any(task.done() for task in hanging)
-        outcomes = await asyncio.gather(*hanging, return_exceptions=True)
-        assert all(isinstance(outcome, RegistryUnavailable) for outcome in outcomes)
-
-    async def test_a_dead_host_is_left_alone_after_a_while_and_its_message_names_no_neighbour(self) -> None:
-        played = play(in_turn(httpx.ConnectError("refused")), host_limits=HostLimits(failures_to_open=3))
-        for number in range(3):
-            with pytest.raises(RegistryUnavailable, match=f"tenant-{number}"):
-                await played.client.list_tags(parse_repository(f"r.example/tenant-{number}"), access=PLAIN)
-        with pytest.raises(RegistryUnavailable, match="left alone") as error:
-            await played.client.list_tags(parse_repository("r.example/another"), access=PLAIN)
-        assert len(played.requests) == 3
-        assert "tenant" not in str(error.value)

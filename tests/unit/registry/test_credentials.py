@@ -101,3 +101,19 @@ def test_a_fingerprint_cannot_be_tried_against_in_another_process() -> None:
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert there
     assert there != Credential("a", "b").fingerprint
+
+
+def test_half_a_character_breaks_nothing_that_hides_or_sends_it() -> None:
+    credential = Credential(username="robot", password="pass\udcffword")
+
+    assert "pass\udcffword" in credential.secret_texts
+    assert "pass%ED%B3%BFword" in credential.secret_texts
+    assert credential.basic.startswith("Basic ")
+
+
+@pytest.mark.parametrize(("password", "says"), [(b"", "put the password there"), (b"\xff", "write it in UTF-8")])
+def test_the_cure_of_a_password_fits_every_kind_of_secret(password: bytes, says: str) -> None:
+    with pytest.raises(InvalidSecret, match=rf"^its key password is .*; {says}$"):
+        Credential.from_secret(
+            "kubernetes.io/basic-auth", {"username": b"robot", "password": password}, repository=REPOSITORY
+        )

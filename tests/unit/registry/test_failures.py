@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundlewatch.registry.access import Access, Errand, Journal
+from bundlewatch.registry.credentials import Credential
 from bundlewatch.registry.failures import codes, is_rate_limit, of_answer, retry_after_s, what_it_said
 from bundlewatch.registry.reference import Repository
 from bundlewatch.registry.transport import Answer
@@ -139,3 +140,29 @@ def test_any_refusal_becomes_a_short_clean_error(body: bytes, status: int) -> No
     assert len(message) < 700
     assert message.startswith("listing the tags of registry.example.com/shop/bundle: ")
     assert all(code == code.upper() for code in codes(answer))
+
+
+@pytest.mark.parametrize(
+    ("credential", "status", "says"),
+    [
+        (Credential(), 401, "without credentials (401); name a Secret with them in spec.access.secretRef"),
+        (Credential(source="the file has no entry"), 401, "(401); the file has no entry; name a Secret with them in"),
+        (
+            Credential("robot", "p"),
+            403,
+            "our credentials (403); check the Secret that spec.access.secretRef names, that",
+        ),
+        (
+            Credential("robot", "p", source="Secret a/b"),
+            403,
+            "our credentials (403); check Secret a/b, that it may pull",
+        ),
+        (Credential(), 404, "or it needs credentials (spec.access.secretRef)"),
+        (Credential("robot", "p"), 404, "or our credentials may not see it"),
+    ],
+    ids=["none", "none, and why", "from flags", "from a Secret", "hidden from all", "hidden from us"],
+)
+def test_a_refusal_says_where_the_credentials_came_from(credential: Credential, status: int, says: str) -> None:
+    errand = Errand(ERRAND.repository, Access(credential), Journal(1))
+
+    assert says in str(of_answer(errand, Answer(status, (), b"")))

@@ -285,6 +285,22 @@ async def test_a_continuation_that_is_gone_restarts_once() -> None:
     assert len(again.requests) == 4
 
 
+async def test_pages_that_were_given_out_are_never_followed_by_those_of_another_listing() -> None:
+    first, gone = page(["deleted", "kept"], link='<?last=kept>; rel="next"'), refused(404, "NAME_UNKNOWN")
+    played = play(in_turn(first, gone, page(["kept"])))
+    given: list[str] = []
+
+    async def take() -> None:
+        async for names in played.client.tags(REPOSITORY, access=PLAIN):
+            given.extend(names)
+
+    with pytest.raises(RegistryMisbehaved, match="cannot continue its own list; try again") as error:
+        await take()
+
+    assert error.value.retry
+    assert (given, len(played.requests)) == (["deleted", "kept"], 2)
+
+
 async def test_what_begins_anew_keeps_nothing_of_what_was_listed_before_also_where_there_is_nothing_now() -> None:
     first, gone = page(["1.0.0", "1.0.1"], link='<?last=1.0.1>; rel="next"'), refused(404, "NAME_UNKNOWN")
     emptied = httpx.Response(404, json={"name": "shop/bundle", "tags": None})

@@ -1,5 +1,6 @@
 """Quotas: read where a registry tells them, told once, and a reason to ask more slowly."""
 
+import asyncio
 import logging
 
 import httpx
@@ -8,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundlewatch.errors import RateLimited
-from bundlewatch.registry.client import Access, HostLimits
-from bundlewatch.registry.quotas import Quota, parse
-from unit.registry.scripted import REPOSITORY, TokenRegistry, in_turn, page, play, refused
+from bundlewatch.registry.client import Access, HostLimits, RegistryClient, Timeouts
+from bundlewatch.registry.manifests import digest_of
+from bundlewatch.registry.quotas import Quota, Quotas, parse
+from bundlewatch.registry.reference import Repository
+from bundlewatch.registry.throttle import Timing
+from bundlewatch.registry.transport import Transport
+from unit.registry.scripted import REPOSITORY, Time, TokenRegistry, in_turn, play, refused
 
 HOST = "registry.example.com"
 
@@ -25,6 +30,11 @@ def answer(remaining: int, *, limit: int = 100, source: str = "192.0.2.1") -> ht
             "docker-ratelimit-source": source,
         },
     )
+
+
+def manifest(remaining: int) -> httpx.Response:
+    headers = {name: value for name, value in answer(remaining).headers.items() if "ratelimit" in name}
+    return httpx.Response(200, json={"config": {}}, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -81,23 +91,86 @@ async def test_a_token_server_may_tell_for_its_registry() -> None:
     assert played.client.quotas() == {HOST: Quota(100, 3, 60, "")}
 
 
-async def test_few_left_is_said_once_and_slows_the_host_down(caplog: pytest.LogCaptureFixture) -> None:
+async def test_few_left_is_said_once_and_slows_manifests_down(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    limits = HostLimits(rate_per_s=100, burst=200)
-    played = play(in_turn(answer(11), answer(9), answer(8), answer(7), answer(90), page(["1.0.0"])), host_limits=limits)
+    left = [11, 9, 8, 7, 90, 89]
+    played = play(lambda _: manifest(left.pop(0) if len(left) > 1 else left[0]))
     for _ in range(2):
-        await played.client.list_tags(REPOSITORY, access=Access())
+        await played.client.get_manifest(REPOSITORY, "1.0.0", access=Access())
     assert played.time.slept == []
     for _ in range(3):
-        await played.client.list_tags(REPOSITORY, access=Access())
-    assert played.time.slept == pytest.approx([0.02, 2, 2])  # no burst, and 0.5 a second
+        await played.client.get_manifest(REPOSITORY, "1.0.0", access=Access())
+    assert played.time.slept == pytest.approx([2, 2])  # no burst, and 0.5 a second
     for _ in range(10):
-        await played.client.list_tags(REPOSITORY, access=Access())
-    assert sum(played.time.slept[3:]) < 0.2
+        await played.client.get_manifest(REPOSITORY, "1.0.0", access=Access())
+    assert played.time.slept == pytest.approx([2, 2])
     assert [record.message.split(" and ")[0] for record in caplog.records] == [
         f"{HOST} has 9 of 100 requests left in 21600 s",
         f"{HOST} has 90 of 100 requests left again",
     ]
+
+
+async def test_what_no_quota_counts_is_not_slowed_down_where_little_is_left() -> None:
+    """Docker Hub counts pulls, and those are manifests that are fetched: neither lists nor HEAD."""
+    digest = "sha256:" + "0" * 64
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        found = answer(3)
+        found.headers.update({"docker-content-digest": digest, "content-length": "7"})
+        return found if request.method == "GET" else httpx.Response(200, headers=found.headers)
+
+    played = play(handler, host_limits=HostLimits(rate_per_s=1e9, burst=10**9, concurrency=2))
+    for number in range(500):
+        repository = Repository(HOST, f"shop/bundle-{number}")
+        await played.client.list_tags(repository, access=Access())
+        await played.client.head_manifest(repository, "1.0.0", access=Access())
+    assert played.time.slept == []
+
+
+async def test_manifests_that_wait_for_a_quota_hold_nobody_else_up() -> None:
+    held = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        await held.wait()
+
+    limits = HostLimits(rate_per_s=1e9, burst=10**9, concurrency=2)
+    time = Time()
+    transport = Transport(
+        timeouts=Timeouts(),
+        inner=httpx.MockTransport(lambda request: (manifest if "manifests" in request.url.path else answer)(3)),
+    )
+    client = RegistryClient(host_limits=limits, transport=transport, timing=Timing(clock=time.clock, sleep=sleep))
+    await client.list_tags(REPOSITORY, access=Access())
+    await client.get_manifest(REPOSITORY, "1.0.0", access=Access())
+    waiting = [asyncio.create_task(client.get_manifest(REPOSITORY, "1.0.0", access=Access())) for _ in range(5)]
+    async with asyncio.timeout(5):
+        assert await client.list_tags(REPOSITORY, access=Access()) == ("1.0.0",)
+    assert not any(task.done() for task in waiting)
+    held.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_where_we_are_redirected_to_has_no_say_in_the_registrys_quota() -> None:
+    digest = digest_of(b"{}")
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.host == HOST:
+            return httpx.Response(307, headers={"location": "https://storage.example/blob"})
+        return httpx.Response(200, content=b"{}", headers=dict(answer(0).headers) | {"content-length": "2"})
+
+    played = play(handler)
+    await played.client.get_blob(REPOSITORY, digest, access=Access(), max_bytes=9)
+    assert played.client.quotas() == {}
+
+
+def test_a_host_that_was_forgotten_is_told_of_anew(caplog: pytest.LogCaptureFixture) -> None:
+    quotas = Quotas(clock=lambda: 0.0)
+    scarce, plenty = Quota(100, 1, 60, ""), Quota(100, 99, 60, "")
+    quotas.note(HOST, scarce)
+    for number in range(1024):
+        quotas.note(f"{number}.example", plenty)
+    quotas.note(HOST, scarce)
+    assert [record.message.split()[0] for record in caplog.records] == [HOST, HOST]
 
 
 async def test_ghcr_s_hint_of_microseconds_makes_no_tight_loop() -> None:

@@ -1,7 +1,9 @@
 """Amazon ECR: the role of the ServiceAccount (IRSA), EKS Pod Identity or the node's role, then a login of ECR.
 
-The login is asked of the ECR API of the region in the host's name, in every partition, FIPS and dual-stack form;
-ECR Public gives them in us-east-1. It opens all repositories that the role may pull, in any account, for 12 hours.
+The login is asked of the ECR API of the region in the host's name, in every partition of AWS, also of the FIPS and
+the dual-stack form; ECR Public gives them in us-east-1. Who writes a BundleWatch chooses the host, so it must name a
+region of the partition whose domain it has: nothing else of it gets into the address that is asked. A login opens
+all repositories that the role may pull, in any account, for 12 hours.
 Rules: the container credential provider and IMDSv2 of the AWS SDKs' reference guide, `GetAuthorizationToken` of ECR.
 """
 
@@ -22,13 +24,10 @@ from bundlewatch.registry.untrusted import clean
 from bundlewatch.registry.urls import Origin, Url
 
 PUBLIC_HOST = "public.ecr.aws"
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}")
 _PRIVATE = re.compile(
-    r"[0-9]{12}\.dkr(?:"
-    r"\.ecr(?P<fips>-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?P<china>\.cn)?"
-    r"|-ecr(?P<dual_fips>-fips)?\.(?P<dual_region>[a-z0-9-]+)\.on\.(?:aws|amazonwebservices\.com(?P<dual_china>\.cn))"
-    r")"
+    rf"[0-9]{{12}}\.dkr(?P<mark>[.-])ecr(?P<fips>-fips)?\.(?P<region>{_REGION.pattern})\.(?P<domain>[a-z0-9.-]+)"
 )
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}")
 _IMDS = "http://169.254.169.254"
 _IMDS_TOKEN = "x-aws-ec2-metadata-token"  # noqa: S105 - a header
 _AGENTS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23"})  # of ECS, and of EKS Pod Identity
@@ -41,6 +40,30 @@ _TRUST_CURE = (
     "check that the role exists, and that its trust policy names the cluster's OIDC provider and the operator's "
     "ServiceAccount"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    """A part of AWS with accounts, identities and domains of its own."""
+
+    region: str  # how their names begin
+    domain: str
+    dual_stack: str  # what stands behind `api.` of its APIs and behind `on.` of its registries
+
+
+_PARTITIONS = (
+    _Partition("cn-", "amazonaws.com.cn", "amazonwebservices.com.cn"),
+    _Partition("eusc-", "amazonaws.eu", "amazonwebservices.eu"),
+    _Partition("us-iso-", "c2s.ic.gov", "aws.ic.gov"),
+    _Partition("us-isob-", "sc2s.sgov.gov", "aws.scloud"),
+    _Partition("us-isof-", "csp.hci.ic.gov", "aws.hci.ic.gov"),
+    _Partition("eu-isoe-", "cloud.adc-e.uk", "cloud-aws.adc-e.uk"),
+    _Partition("", "amazonaws.com", "aws"),  # the commercial regions and GovCloud: any other
+)
+
+
+def _partition(region: str) -> _Partition:
+    return next(known for known in _PARTITIONS if region.startswith(known.region))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +86,7 @@ class Aws:
         self._around = surroundings
 
     def owns(self, host: str) -> bool:
-        return host == PUBLIC_HOST or _PRIVATE.fullmatch(host) is not None
+        return host == PUBLIC_HOST or _private(host) is not None
 
     @staticmethod
     def services(environ: Mapping[str, str]) -> Iterable[Origin]:
@@ -110,14 +133,15 @@ class Aws:
                 service="ecr-public",
                 target="SpencerFrontendService.GetAuthorizationToken",
             )
-        match = _PRIVATE.fullmatch(host)
-        if match is not None and match["dual_region"]:
-            region, prefix = match["dual_region"], "ecr-fips" if match["dual_fips"] else "ecr"
-            suffix = "api.amazonwebservices.com.cn" if match["dual_china"] else "api.aws"
+        match = _private(host)
+        region = match["region"] if match is not None else self._own_region(host)
+        partition = _partition(region)
+        if match is not None and match["mark"] == "-":
+            prefix, suffix = "ecr", f"api.{partition.dual_stack}"
         else:
-            region = match["region"] if match is not None else self._own_region(host)
-            prefix = "ecr-fips" if match is not None and match["fips"] else "api.ecr"
-            suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+            prefix, suffix = "api.ecr", partition.domain
+        if match is not None and match["fips"]:
+            prefix = "ecr-fips"
         return _Place(region, f"https://{prefix}.{region}.{suffix}/", "AWS_ENDPOINT_URL_ECR")
 
     def _own_region(self, host: str | None) -> str:
@@ -148,9 +172,9 @@ class Aws:
         token = self._around.file("AWS_WEB_IDENTITY_TOKEN_FILE", cure=_IRSA_CURE)
         here = self._around.variable("AWS_REGION") or self._around.variable("AWS_DEFAULT_REGION")
         region = here if _REGION.fullmatch(here) else region
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         name = "AWS_ENDPOINT_URL_STS"
-        url = self._around.url(self._around.variable(name) or f"https://sts.{region}.{suffix}/", named_by=name)
+        usual = f"https://sts.{region}.{_partition(region).domain}/"
+        url = self._around.url(self._around.variable(name) or usual, named_by=name)
         what = f"becoming the role {clean(role, 120)} (AWS_ROLE_ARN)"
         form = {
             "Action": "AssumeRoleWithWebIdentity",
@@ -251,7 +275,7 @@ class Aws:
         username, _, password = plain.partition(":")
         if not isinstance(entry, dict) or not (username and password and plain.isprintable()):
             raise IdentityUnavailable(f"{what}: the answer holds no login")
-        until = base.seconds(entry.get("expiresAt"), otherwise=0)
+        until = base.seconds(entry.get("expiresAt"), otherwise=0, most=1e11)
         life_s = until - self._around.now().timestamp() if until else _LIFE_S
         return Login(Credential(username, password), life_s)
 
@@ -260,6 +284,15 @@ _NOWHERE = (
     "give the operator's ServiceAccount a role (IRSA: the annotation eks.amazonaws.com/role-arn, which sets "
     "AWS_ROLE_ARN; or EKS Pod Identity: an association), or the node one, with a metadata hop limit of 2"
 )
+
+
+def _private(host: str) -> re.Match[str] | None:
+    match = _PRIVATE.fullmatch(host)
+    if match is None:
+        return None
+    partition = _partition(match["region"])
+    domain = partition.domain if match["mark"] == "." else f"on.{partition.dual_stack}"
+    return match if match["domain"] == domain else None
 
 
 def _keys_of(answer: Answer, what: str) -> Keys:

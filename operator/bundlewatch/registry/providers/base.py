@@ -8,7 +8,7 @@ very origins and no other. Knows no cloud.
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -38,7 +38,7 @@ class Site:
 @dataclass(frozen=True, slots=True, repr=False)
 class Login:
     credential: Credential
-    life_s: float  # how long it is good for, from now
+    life_s: float  # how long it is good for, from now; not above 0: it has ended, by our clock
 
 
 class Provider(Protocol):
@@ -63,8 +63,8 @@ class Provider(Protocol):
 class Surroundings:
     """What a provider is given: a way to ask, the environment, and the time."""
 
-    transport: Transport
-    environ: Mapping[str, str]
+    transport: Transport = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)  # all of it, whatever secrets of others it has
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def variable(self, name: str) -> str:
@@ -118,7 +118,7 @@ class Surroundings:
         else:
             if answer.status == 200:
                 return answer
-            why = f"refuses ({_said(answer, hide=tuple(hide))})"
+            why = f"refuses ({_said(answer, hide=(*hide, *self.transport.secret_texts))})"
             if failures.is_outage(answer.status):
                 why = f"cannot serve just now ({answer.status})"
                 after = ""
@@ -152,13 +152,13 @@ def is_token(text: str) -> bool:
     return 0 < len(text) <= _TOKEN_CHARACTERS and text.isascii() and text.isprintable() and " " not in text
 
 
-def seconds(text: object, *, otherwise: float) -> float:
-    """A life as clouds write it: a number, or a number in quotes."""
+def seconds(text: object, *, otherwise: float, most: float = 1e9) -> float:
+    """A life, or a time since 1970, as clouds write it: a number, or a number in quotes."""
     try:
         found = float(str(text))
     except ValueError:
         return otherwise
-    return found if 0 < found < 1e9 else otherwise
+    return found if 0 < found < most else otherwise
 
 
 def _said(answer: Answer, *, hide: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from bundlewatch.registry.providers import base
 from bundlewatch.registry.providers.base import Login, Site, Surroundings
 from bundlewatch.registry.urls import Origin, Url
 
-_HOST = re.compile(r"(?:[a-z0-9-]+\.)+pkg\.dev|(?:[a-z0-9-]+\.)*gcr\.io")
+_HOST = re.compile(r"[a-z][a-z0-9-]*-docker\.pkg\.dev|docker\.[a-z][a-z0-9-]*\.rep\.pkg\.dev|(?:[a-z0-9-]+\.)?gcr\.io")
 _METADATA = "metadata.google.internal"
 _PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 _CURE = (

@@ -3,10 +3,13 @@
 A login is used for four fifths of its life and at most an hour, also one of AWS' that would last twelve: what an
 admin takes away from the role is gone within the hour, for one more call. Where a renewal fails, the old login is
 used to its end. What failed is not asked again for ten seconds, however many want it. A renewed login shows the
-same identity as before, so that nobody takes it for another's.
+same identity as before, so that nobody takes it for another's. Who writes BundleWatches chooses the hosts, so the
+logins that are kept are counted.
 """
 
 import asyncio
+import hashlib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,6 +30,7 @@ _USED_OF_LIFE: Final = 0.8
 _LONGEST_S: Final = 3600.0
 _SHORTEST_S: Final = 10.0
 _FAILURE_HOLDS_S: Final = 10.0
+_KEPT: Final = 1024
 _TIMEOUTS: Final = Timeouts(connect_s=3.0, read_s=10.0, call_s=15.0)  # a metadata service that is not there hangs
 
 
@@ -59,7 +63,7 @@ class Identities:
         self._transport = Transport(timeouts=timeouts, proxies=proxies or Proxies(), services=services)
         around = Surroundings(self._transport, environ, now)
         self._providers: dict[Cloud, Provider] = {"aws": Aws(around), "gcp": Gcp(around), "azure": Azure(around)}
-        self._kept: dict[tuple[Cloud, Site], _Kept] = {}
+        self._kept: dict[tuple[Cloud, str, bytes], _Kept] = {}
 
     async def credential(self, cloud: Cloud, host: str, *, ca_pem: bytes | None) -> Credential:
         """The login for a registry host. Raises InvalidSpec when it is not that cloud's, else IdentityUnavailable."""
@@ -70,16 +74,14 @@ class Identities:
                 "the operator's identity is not sent anywhere else; correct the provider, or have whoever runs the "
                 f"operator name the host with cloud: {cloud} in the file of --registry-config"
             )
-        site = Site(host, ca_pem)
-        kept = self._kept.setdefault((cloud, site), _Kept())
+        kept = self._kept_for((cloud, host, hashlib.sha256(ca_pem or b"").digest()))
         if self._clock() >= kept.renew_at:
             if kept.flight is None:
-                kept.flight = flights.begin(self._renew(cloud, site, kept))
+                kept.flight = flights.begin(self._renew(cloud, Site(host, ca_pem), kept))
             await asyncio.shield(kept.flight)
         if kept.credential is not None and self._clock() < kept.ends_at:
             return kept.credential
-        assert kept.failure is not None
-        raise IdentityUnavailable(str(kept.failure))
+        raise IdentityUnavailable(str(kept.failure or _unavailable(cloud, _ended(host))))
 
     async def aclose(self) -> None:
         under_way = [kept.flight for kept in self._kept.values() if kept.flight is not None]
@@ -89,13 +91,31 @@ class Identities:
         await asyncio.gather(*under_way, return_exceptions=True)
         await self._transport.aclose()
 
+    def _kept_for(self, key: tuple[Cloud, str, bytes]) -> _Kept:
+        """What is kept of a login, the last used last."""
+        kept = self._kept.pop(key, None) or _Kept()
+        if len(self._kept) >= _KEPT:
+            now = self._clock()
+            self._kept = {known: one for known, one in self._kept.items() if one.flight or now < one.ends_at}
+        if len(self._kept) >= _KEPT:
+            idle = (known for known, one in self._kept.items() if one.flight is None)
+            for longest_unused in tuple(itertools.islice(idle, 1)):
+                del self._kept[longest_unused]
+        self._kept[key] = kept
+        return kept
+
+    async def _login(self, cloud: Cloud, site: Site) -> Login:
+        login = await self._providers[cloud].login(site)
+        if login.life_s <= 0:
+            raise IdentityUnavailable(_ended(site.host))
+        return login
+
     async def _renew(self, cloud: Cloud, site: Site, kept: _Kept) -> None:
-        asked_at = self._clock()
         try:
-            login: Login = await self._providers[cloud].login(site)
+            login = await self._login(cloud, site)
         except IdentityUnavailable as error:
             error.__traceback__ = None
-            kept.failure = IdentityUnavailable(f"spec.access.provider {cloud}: {error}")
+            kept.failure = _unavailable(cloud, str(error))
             kept.renew_at = self._clock() + _FAILURE_HOLDS_S
             return
         finally:
@@ -105,6 +125,15 @@ class Identities:
             identity=f"{cloud} {site.host}",
             source=f"the operator's identity in the cloud (spec.access.provider: {cloud})",
         )
-        kept.ends_at = asked_at + max(login.life_s, _SHORTEST_S)
-        kept.renew_at = asked_at + max(_SHORTEST_S, min(_USED_OF_LIFE * login.life_s, _LONGEST_S))
+        given_at = self._clock()  # which the life counts from, however long it took to ask
+        kept.ends_at = given_at + max(login.life_s, _SHORTEST_S)
+        kept.renew_at = given_at + max(_SHORTEST_S, min(_USED_OF_LIFE * login.life_s, _LONGEST_S))
         kept.failure = None
+
+
+def _unavailable(cloud: Cloud, why: str) -> IdentityUnavailable:
+    return IdentityUnavailable(f"spec.access.provider {cloud}: {why}")
+
+
+def _ended(host: str) -> str:
+    return f"the login for {host} has ended already; check the clock of the operator's node"

@@ -21,7 +21,8 @@ from bundlewatch.registry.providers.gcp import Gcp
 from bundlewatch.registry.providers.identities import Identities
 from bundlewatch.registry.transport import Timeouts, Transport
 from kit.certificates import issue
-from kit.clouds import NODE_ROLE, ROLE_ARN, SERVICE_ACCOUNT_TOKEN, Clouds, Reply, sts_error
+from kit.clouds import NODE_ROLE, ROLE_ARN, SERVICE_ACCOUNT_TOKEN, Clouds, sts_error
+from kit.local_server import Reply
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 GAR = "europe-docker.pkg.dev"
@@ -95,6 +96,13 @@ async def refusal(environ: Mapping[str, str], cloud: Cloud, host: str) -> str:
         ("gcp", GAR),
         ("gcp", "gcr.io"),
         ("gcp", "eu.gcr.io"),
+        ("gcp", "docker.us-central1.rep.pkg.dev"),
+        ("aws", "123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu"),
+        ("aws", "123456789012.dkr-ecr.eusc-de-east-1.on.amazonwebservices.eu"),
+        ("aws", "123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+        ("aws", "123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov"),
+        ("aws", "123456789012.dkr.ecr.us-isof-south-1.csp.hci.ic.gov"),
+        ("aws", "123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk"),
         ("azure", "team.azurecr.io"),
         ("azure", "team.azurecr.cn"),
         ("azure", "team.azurecr.us"),
@@ -116,11 +124,22 @@ def test_a_clouds_own_hosts_are_known(cloud: str, host: str) -> None:
         ("aws", "dkr.ecr.eu-west-1.amazonaws.com"),
         ("aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil"),
         ("aws", "123456789012.dkr.ecr.evil.example.amazonaws.com"),
+        ("aws", "123456789012.dkr.ecr-fips.s3.amazonaws.com"),
+        ("aws", "123456789012.dkr.ecr.s3-website-eu-west-1.amazonaws.com"),
+        ("aws", "123456789012.dkr.ecr.execute-api.amazonaws.com"),
+        ("aws", "123456789012.dkr-ecr.s3.on.aws"),
+        ("aws", "123456789012.dkr-ecr.evil.on.amazonwebservices.com.cn"),
+        ("aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com.cn"),
+        ("aws", "123456789012.dkr.ecr.cn-north-1.amazonaws.com"),
+        ("aws", "123456789012.dkr.ecr.eu-west-1.on.aws"),
         ("aws", "123456789012-dkr.ecr.eu-west-1.amazonaws.com"),
         ("aws", f"{ECR}:8443"),
         ("aws", "public.ecr.aws.evil.example"),
         ("aws", "my-public.ecr.aws"),
         ("gcp", "pkg.dev"),
+        ("gcp", "evil.pkg.dev"),
+        ("gcp", "evil.europe-docker.pkg.dev"),
+        ("gcp", "a.b.gcr.io"),
         ("gcp", "evilgcr.io"),
         ("gcp", "gcr.io.evil.example"),
         ("gcp", "docker.pkg.dev.evil.example"),
@@ -210,6 +229,16 @@ async def test_ecr_public_gives_its_login_in_us_east_1(clouds: Clouds) -> None:
             "1" * 12 + ".dkr-ecr.cn-north-1.on.amazonwebservices.com.cn",
             "https://ecr.cn-north-1.api.amazonwebservices.com.cn/",
             "cn-north-1",
+        ),
+        (
+            "1" * 12 + ".dkr.ecr.eusc-de-east-1.amazonaws.eu",
+            "https://api.ecr.eusc-de-east-1.amazonaws.eu/",
+            "eusc-de-east-1",
+        ),
+        (
+            "1" * 12 + ".dkr.ecr-fips.us-isob-east-1.sc2s.sgov.gov",
+            "https://ecr-fips.us-isob-east-1.sc2s.sgov.gov/",
+            "us-isob-east-1",
         ),
         ("public.ecr.aws", "https://api.ecr-public.us-east-1.amazonaws.com/", "us-east-1"),
         ("registry.internal", "https://api.ecr.ap-south-1.amazonaws.com/", "ap-south-1"),
@@ -393,6 +422,21 @@ async def test_a_login_is_kept_for_four_fifths_of_its_life_and_an_hour_at_most(
     assert len(clouds.asked) == 2
 
 
+async def test_a_login_of_ecr_ends_when_it_says_so(clouds: Clouds) -> None:
+    clouds.life_s = 1000.0
+    clock = Turning()
+    made = identities(clouds.irsa(), clock=clock)
+    await made.credential("aws", ECR, ca_pem=None)
+
+    clock.now_s += 790
+    await made.credential("aws", ECR, ca_pem=None)
+    assert clouds.paths().count("POST /ecr/") == 1
+    clock.now_s += 20
+    await made.credential("aws", ECR, ca_pem=None)
+    await made.aclose()
+    assert clouds.paths().count("POST /ecr/") == 2
+
+
 async def test_a_renewed_login_is_another_secret_of_the_same_identity(clouds: Clouds) -> None:
     clock = Turning()
     made = identities(clouds.gcp(), clock=clock)
@@ -434,6 +478,39 @@ async def test_what_failed_is_not_asked_again_for_ten_seconds(clouds: Clouds) ->
     clouds.answers.clear()
     clock.now_s += 11
     assert (await made.credential("gcp", GAR, ca_pem=None)).has_password
+    await made.aclose()
+
+
+@pytest.mark.parametrize("life_s", [-60.0, -1e6], ids=["a minute ago", "days ago"])
+async def test_a_login_that_has_ended_by_our_clock_is_none_and_the_clock_is_named(
+    clouds: Clouds, life_s: float
+) -> None:
+    clouds.life_s = life_s
+    made = identities(clouds.irsa())
+
+    with pytest.raises(IdentityUnavailable, match=f"aws: the login for {ECR} has ended already; check the clock"):
+        await made.credential("aws", ECR, ca_pem=None)
+    await made.aclose()
+
+
+async def test_the_life_of_a_login_begins_when_it_is_given_however_long_that_took(clouds: Clouds) -> None:
+    clock = Turning()
+    made = identities(clouds.gcp(), clock=clock)
+    clouds.life_s = 5.0
+    clouds.on_asked = lambda: setattr(clock, "now_s", clock.now_s + 14)
+
+    assert (await made.credential("gcp", GAR, ca_pem=None)).has_password
+    await made.aclose()
+
+
+async def test_logins_are_kept_for_a_thousand_registries_and_not_for_all_that_somebody_names(clouds: Clouds) -> None:
+    made = identities(clouds.gcp(), clock=Turning())
+    for number in range(1100):
+        await made.credential("gcp", GAR, ca_pem=b"%d" % number)
+        await made.credential("gcp", "gcr.io", ca_pem=None)  # in use all the time
+    asked = len(clouds.asked)
+
+    assert (asked, len(made._kept)) == (1101, 1024)
     await made.aclose()
 
 
