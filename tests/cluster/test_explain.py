@@ -1,5 +1,6 @@
 """`kubectl bundlewatch explain NAME`: what the operator decides, told by the live object, its registry and Argo CD."""
 
+import base64
 import json
 import os
 import subprocess
@@ -137,6 +138,41 @@ def test_credentials_are_those_of_the_object(stage: Scene) -> None:
         )
 
         assert verdicts(stage)["choice"] == {"tag": "1.0.0", "version": "1.0.0"}
+
+
+def test_the_operators_own_docker_configuration_can_be_lent_and_is_named_where_it_may_be_missing(
+    stage: Scene, tmp_path: Path
+) -> None:
+    path = stage.path
+    with Registry.start(auth="basic", tls=True) as private:
+        private.push_chart(path, "shop", "1.0.0")
+        assert private.ca_pem is not None
+        stage.cluster.api.post(
+            f"/api/v1/namespaces/{stage.namespace}/secrets",
+            {"metadata": {"name": "ca"}, "stringData": {"ca.crt": private.ca_pem.decode()}},
+        )
+        auth = base64.b64encode(f"{private.username}:{private.password}".encode()).decode()
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {private.host: {"auth": auth}}}))
+        stage.create_application("shop", "1.0.0", helm_source(f"{private.host}/{path}", "1.0.0"))
+        stage.create_watch(
+            repository=f"{private.host}/{path}", access={"insecure": False, "caSecretRef": {"name": "ca"}}
+        )
+
+        refused = run(stage, "shop", "-n", stage.namespace)
+        lent = run(
+            stage,
+            "shop",
+            "-n",
+            stage.namespace,
+            "--registry-docker-config",
+            str(tmp_path / "config.json"),
+            "-o",
+            "json",
+        )
+
+    assert refused.returncode == 2
+    assert "--registry-docker-config, give that file to explain, too" in refused.stderr
+    assert json.loads(lent.stdout)["choice"] == {"tag": "1.0.0", "version": "1.0.0"}, lent.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit import bundles
 from kit.registry import Registry
 
 PROGRAM = Path(sys.executable).parent / "bundlewatch"
@@ -37,10 +38,47 @@ def call(tmp_path: Path) -> Call:
 
 
 @pytest.fixture(scope="module")
-def private() -> Any:
+def private() -> Iterator[Registry]:
     with Registry.start(auth="basic") as started:
         started.push_chart("shop/bundle", "bundle", "1.0.0")
         yield started
+
+
+@pytest.fixture(scope="module")
+def secure() -> Iterator[Registry]:
+    """Private too, over TLS."""
+    with Registry.start(auth="basic", tls=True) as started:
+        started.push_chart("shop/bundle", "bundle", "1.0.0")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Registry]:
+    """Lets nobody in without a client certificate."""
+    with Registry.start(tls=True, wants_certificate=True) as started:
+        started.push_chart("shop/bundle", "bundle", "1.0.0")
+        yield started
+
+
+def docker_config(directory: Path, registry: Registry) -> Path:
+    auth = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    (directory / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
+    return directory
+
+
+def manifest(directory: Path, registry: Registry, **access: Any) -> Path:
+    watch = {
+        "apiVersion": "bundlewatch.dev/v1alpha1",
+        "kind": "BundleWatch",
+        "metadata": {"name": "shop", "namespace": "argocd"},
+        "spec": {
+            "repository": f"{registry.host}/shop/bundle",
+            "applications": [{"name": "shop"}],
+            "access": access,
+        },
+    }
+    (directory / "shop.json").write_text(json.dumps(watch))
+    return directory / "shop.json"
 
 
 def test_all_tags_are_listed_sorted_a_line_each(registry: Registry, call: Call) -> None:
@@ -59,14 +97,8 @@ def test_programs_get_the_tags_as_json_which_explain_takes(registry: Registry, c
     listed = call("tags", repository, "--insecure", "-o", "json").stdout
 
     assert json.loads(listed) == {"repository": repository, "tags": ["1.0.0"]}
-    manifest = {
-        "apiVersion": "bundlewatch.dev/v1alpha1",
-        "kind": "BundleWatch",
-        "metadata": {"name": "shop", "namespace": "argocd"},
-        "spec": {"repository": repository, "applications": [{"name": "shop"}]},
-    }
-    (tmp_path / "shop.json").write_text(json.dumps(manifest))
-    explained = call("explain", "-f", str(tmp_path / "shop.json"), "--tags-from", "-", "-o", "json", text=listed)
+    watch = manifest(tmp_path, registry)
+    explained = call("explain", "-f", str(watch), "--tags-from", "-", "-o", "json", text=listed)
     assert json.loads(explained.stdout)["choice"]["tag"] == "1.0.0"
 
 
@@ -101,6 +133,7 @@ def test_a_bundle_of_werf_says_where_it_comes_from(registry: Registry, call: Cal
     done = call("inspect", f"{registry.host}/cli/werf:1.0.1", "--insecure")
 
     assert "Kind:        werf bundle\nChart:       werf 1.0.1\nCommit:      1b28" in done.stdout
+    assert " of 2025-12-31T23:50:00Z\n" in done.stdout
     assert "Pipeline:    https://gitlab.example.com/" in done.stdout
 
 
@@ -115,6 +148,7 @@ def test_a_bundle_of_werf_says_where_it_comes_from(registry: Registry, call: Cal
         pytest.param(["inspect", "{host}/cli/kinds:9.9.9", "--insecure"], "does not have it", 1, id="no such tag"),
         pytest.param(["tags", "{host}/cli/x", "--username", "robot"], "needs a password", 2, id="half a login"),
         pytest.param(["tags", "{host}/cli/x", "--ca-file", "/none"], "--ca-file /none: No such file", 2, id="no file"),
+        pytest.param(["inspect", "{host}/cli/none:1", "--insecure"], "bundlewatch tags", 1, id="nothing of it"),
     ],
 )
 def test_what_goes_wrong_is_said_on_standard_error(
@@ -131,35 +165,126 @@ def test_what_goes_wrong_is_said_on_standard_error(
 
 @pytest.mark.parametrize("way", ["flags", "environment", "docker"])
 def test_a_login_comes_from_flags_environment_or_dockers_configuration(
-    private: Registry, call: Call, tmp_path: Path, way: str
+    secure: Registry, call: Call, tmp_path: Path, way: str
 ) -> None:
-    repository = f"{private.host}/shop/bundle"
-    auth = base64.b64encode(f"{private.username}:{private.password}".encode()).decode()
-    (tmp_path / "config.json").write_text(json.dumps({"auths": {private.host: {"auth": auth}}}))
+    listed = ["tags", f"{secure.host}/shop/bundle", "--ca-file", str(secure.ca_file)]
 
     match way:
         case "flags":
-            done = call(
-                "tags",
-                repository,
-                "--insecure",
-                "--username",
-                private.username,
-                "--password-stdin",
-                text=f"{private.password}\n",
-            )
+            done = call(*listed, "--username", secure.username, "--password-stdin", text=f"{secure.password}\n")
         case "environment":
             done = call(
-                "tags",
-                repository,
-                "--insecure",
-                BUNDLEWATCH_REGISTRY_USERNAME=private.username,
-                BUNDLEWATCH_REGISTRY_PASSWORD=private.password,
+                *listed,
+                BUNDLEWATCH_REGISTRY_USERNAME=secure.username,
+                BUNDLEWATCH_REGISTRY_PASSWORD=secure.password,
             )
         case _:
-            done = call("tags", repository, "--insecure", DOCKER_CONFIG=str(tmp_path))
+            done = call(*listed, DOCKER_CONFIG=str(docker_config(tmp_path, secure)))
 
     assert (done.returncode, done.stdout) == (0, "1.0.0\n"), done.stderr
+
+
+@pytest.mark.parametrize("command", ["tags", "inspect", "explain"])
+def test_dockers_login_never_goes_in_the_clear(private: Registry, call: Call, tmp_path: Path, command: str) -> None:
+    config = str(docker_config(tmp_path, private))
+
+    with private.recording() as asked:
+        match command:
+            case "explain":
+                done = call("explain", "-f", str(manifest(tmp_path, private, insecure=True)), DOCKER_CONFIG=config)
+            case _:
+                tag = ":1.0.0" if command == "inspect" else ""
+                done = call(command, f"{private.host}/shop/bundle{tag}", "--insecure", DOCKER_CONFIG=config)
+
+    assert done.returncode == 2
+    assert "no login was sent, since those of Docker's configuration do not go over plain HTTP" in done.stderr
+    assert {request.status for request in asked.requests} == {401}
+
+
+def test_a_login_that_was_typed_goes_where_it_was_told(private: Registry, call: Call) -> None:
+    done = call(
+        "tags",
+        f"{private.host}/shop/bundle",
+        "--insecure",
+        "--username",
+        private.username,
+        "--password-stdin",
+        text=private.password,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "1.0.0\n"), done.stderr
+
+
+@pytest.mark.parametrize("command", ["tags", "explain"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param("{", "its Docker configuration is no JSON", id="no JSON"),
+        pytest.param('{"auths": {"HOST": {"auth": "%"}}}', "auth is no Base64 text", id="no Base64"),
+    ],
+)
+def test_a_docker_configuration_that_cannot_be_used_is_named_and_nobody_is_asked(
+    secure: Registry, call: Call, tmp_path: Path, *, command: str, content: str, says: str
+) -> None:
+    (tmp_path / "config.json").write_text(content.replace("HOST", secure.host))
+    of = [f"{secure.host}/shop/bundle"] if command == "tags" else ["-f", str(manifest(tmp_path, secure))]
+
+    with secure.recording() as asked:
+        done = call(command, *of, DOCKER_CONFIG=str(tmp_path))
+
+    assert (done.returncode, done.stdout, asked.requests) == (2, "", [])
+    assert f"bundlewatch: Docker's configuration {tmp_path}/config.json cannot be used" in done.stderr
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        pytest.param(None, "there is no {directory}/config.json", id="no file"),
+        pytest.param({}, "{directory}/config.json has none for {host}", id="no entry"),
+        pytest.param(
+            {"auths": {"{host}": {}}, "credsStore": "desktop"},
+            "leaves it to a program for {host}, docker-credential-desktop, which is not run here",
+            id="one helper for all",
+        ),
+        pytest.param(
+            {"credHelpers": {"{host}": "ecr-login", "other": "gcloud"}, "credsStore": "desktop"},
+            "docker-credential-ecr-login",
+            id="a helper for this one",
+        ),
+        pytest.param({"credHelpers": {"other": "gcloud"}}, "has none for {host}", id="a helper for another"),
+    ],
+)
+def test_where_docker_has_no_login_that_can_be_used_a_refusal_says_why_none_was_sent(
+    secure: Registry, call: Call, tmp_path: Path, config: Any, says: str
+) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(json.dumps(config).replace("{host}", secure.host))
+
+    done = call("tags", f"{secure.host}/shop/bundle", "--ca-file", str(secure.ca_file), DOCKER_CONFIG=str(tmp_path))
+
+    assert done.returncode == 2
+    assert "gives no access without credentials" in done.stderr
+    assert "; no login was sent, since " in done.stderr
+    assert says.format(host=secure.host, directory=tmp_path) in done.stderr
+
+
+def test_a_client_certificate_is_given_by_flags_and_asked_for_by_their_names(strict: Registry, call: Call) -> None:
+    assert strict.client is not None
+    listed = ["tags", f"{strict.host}/shop/bundle", "--ca-file", str(strict.ca_file)]
+
+    without = call(*listed)
+    with_one = call(*listed, "--cert-file", str(strict.client.certificate), "--key-file", str(strict.client.key))
+
+    assert "wants a client certificate; give one by --cert-file and --key-file" in without.stderr
+    assert (with_one.returncode, with_one.stdout) == (0, "1.0.0\n"), with_one.stderr
+
+
+def test_an_unknown_authority_is_named_by_its_flag(secure: Registry, call: Call) -> None:
+    done = call("tags", f"{secure.host}/shop/bundle")
+
+    assert done.returncode == 1
+    assert "give that one's certificate by --ca-file" in done.stderr
 
 
 def test_without_a_login_a_private_registry_says_what_it_wants(private: Registry, call: Call) -> None:
@@ -168,6 +293,60 @@ def test_without_a_login_a_private_registry_says_what_it_wants(private: Registry
     assert (done.returncode, done.stdout) == (2, "")
     assert "gives no access without credentials" in done.stderr
     assert "--username" in done.stderr
+
+
+def test_a_reference_of_tag_and_digest_is_one_where_they_agree(registry: Registry, call: Call) -> None:
+    digest = registry.push_chart("cli/both", "both", "1.0.0")
+    other = registry.push_chart("cli/both", "both", "1.0.1")
+    repository = f"{registry.host}/cli/both"
+
+    agreed = call("inspect", f"{repository}:1.0.0@{digest}", "--insecure", "-o", "json")
+    moved = call("inspect", f"{repository}:1.0.0@{other}", "--insecure")
+
+    assert (json.loads(agreed.stdout)["tag"], json.loads(agreed.stdout)["digest"]) == ("1.0.0", digest)
+    assert (moved.returncode, moved.stdout) == (2, "")
+    assert f"{repository}:1.0.0 is {digest} now, and not {other}" in moved.stderr
+
+
+def test_a_chart_that_cannot_be_deployed_is_shown_and_says_why(registry: Registry, call: Call) -> None:
+    config, layer = bundles.Blob(bundles.HELM_CONFIG, b"no JSON"), bundles.Blob(bundles.HELM_LAYER, b"an archive")
+    registry.push("cli/spoilt", bundles.manifest(config, [layer], annotations={}), tag="1.0.0")
+
+    done = call("inspect", f"{registry.host}/cli/spoilt:1.0.0", "--insecure")
+
+    assert done.returncode == 0
+    assert "Problem:     the chart config is not JSON\n" in done.stdout
+    assert "Layers:      1\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tags", "{host}/cli/full", "--insecure"],
+        ["tags", "{host}/cli/full", "--insecure", "-o", "json"],
+        ["inspect", "{host}/cli/full:1.0.0", "--insecure"],
+        ["crd"],
+        ["completion", "bash"],
+        ["--help"],
+    ],
+    ids=" ".join,
+)
+def test_a_full_disk_is_told_in_a_line(registry: Registry, arguments: list[str]) -> None:
+    registry.push_chart("cli/full", "full", "1.0.0")
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [PROGRAM, *(argument.format(host=registry.host) for argument in arguments)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "bundlewatch: standard output cannot be written to: No space left on device; what is there is not complete\n"
+    )
 
 
 def test_no_password_is_ever_shown(private: Registry, call: Call) -> None:

@@ -14,13 +14,16 @@ from bundlewatch.bundle.chart import (
     CONFIG_LIMIT_BYTES,
     HELM_CONFIG,
     LEGACY_LAYER,
+    Chart,
+    ChartManifest,
     NotAChart,
     read_config,
     read_manifest,
+    size_bytes,
 )
 from bundlewatch.bundle.inspection import ReadsManifests
 from bundlewatch.bundle.provenance import LAYER_LIMIT_BYTES, Provenance
-from bundlewatch.errors import UnusableContent
+from bundlewatch.errors import NotInRegistry, RegistryMisbehaved, UnusableContent
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.reference import Repository, is_digest
 from bundlewatch.registry.untrusted import clean
@@ -50,9 +53,14 @@ class Artifact:
     digest: str
     media_type: str
     size: int  # bytes of manifest, config and layers
-    chart: str | None
-    version: str | None
+    chart: Chart | None
+    problem: str | None
+    """Why what claims to be a chart cannot be deployed."""
+
     layers: tuple[Layer, ...]
+    """The first 256, or those of an index' manifests."""
+
+    layers_in_all: int
     annotations: Mapping[str, str]
     provenance: Provenance
 
@@ -60,49 +68,70 @@ class Artifact:
 async def describe(registry: ReadsManifests, repository: Repository, reference: str, *, access: Access) -> Artifact:
     """Everything that manifest, chart config and chart layer tell of a tag or digest.
 
-    Raises NotInRegistry, AccessDenied and the other errors of the registry client.
+    Raises NotInRegistry where there is no such manifest, and the other errors of the registry client. A config or
+    layer that is no good, or not there, raises nothing: the manifest is worth showing all the same.
     """
     manifest = await registry.get_manifest(repository, reference, access=access)
     body: Mapping[str, Any] = json.loads(manifest.raw)
-    layers = _layers(body.get("layers") or body.get("manifests"))
+    listed = body.get("layers") or body.get("manifests")
+    entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
+    layers = _layers(entries)
     annotations = _annotations(body.get("annotations"))
     config = body.get("config")
     config = config if isinstance(config, Mapping) else {}
     known = provenance.of_annotations(annotations)
-    kind, chart, version = _kind(body, layers), None, None
+    kind, chart, problem = _kind(body, layers), None, None
     claimed = read_manifest(manifest.raw, media_type=manifest.media_type)
-    if not isinstance(claimed, NotAChart):
-        if claimed.config_size_bytes <= CONFIG_LIMIT_BYTES:
-            blob = await registry.get_blob(
-                repository, claimed.config_digest, access=access, max_bytes=CONFIG_LIMIT_BYTES
-            )
-            found = read_config(blob, manifest=claimed)
-            if not isinstance(found, NotAChart):
-                chart, version = found.name, found.version
-        layer = next(layer for layer in layers if layer.media_type == claimed.layer_type)
-        known = await _of_layer(registry, repository, layer, access=access, known=known)
+    if isinstance(claimed, NotAChart):
+        problem = claimed.message if kind == "Helm chart" else None
+    else:
+        found = await _chart(registry, repository, claimed, access=access)
+        if isinstance(found, NotAChart):
+            problem = found.message
+        else:
+            chart = found
+        known = await _of_layer(registry, repository, claimed, access=access, known=known)
         kind = "werf bundle" if known.werf or claimed.layer_type == LEGACY_LAYER else "Helm chart"
     return Artifact(
         kind=kind,
         digest=manifest.digest,
         media_type=manifest.media_type,
-        size=len(manifest.raw) + _size(config.get("size")) + sum(layer.size for layer in layers),
+        size=len(manifest.raw)
+        + size_bytes(config.get("size"))
+        + sum(size_bytes(entry.get("size")) for entry in entries),
         chart=chart,
-        version=version,
+        problem=problem,
         layers=layers,
+        layers_in_all=len(entries),
         annotations=annotations,
         provenance=known,
     )
 
 
+async def _chart(
+    registry: ReadsManifests, repository: Repository, claimed: ChartManifest, *, access: Access
+) -> Chart | NotAChart:
+    """The chart, or why it cannot be deployed."""
+    if claimed.config_size_bytes > CONFIG_LIMIT_BYTES:
+        return NotAChart(f"its chart config has {claimed.config_size_bytes} bytes; 1 MiB is allowed")
+    try:
+        blob = await registry.get_blob(repository, claimed.config_digest, access=access, max_bytes=CONFIG_LIMIT_BYTES)
+    except (NotInRegistry, RegistryMisbehaved) as error:
+        return NotAChart(f"its chart config cannot be read: {error}")
+    try:
+        return read_config(blob, manifest=claimed)
+    except UnusableContent as error:
+        return NotAChart(str(error))
+
+
 async def _of_layer(
-    registry: ReadsManifests, repository: Repository, layer: Layer, *, access: Access, known: Provenance
+    registry: ReadsManifests, repository: Repository, claimed: ChartManifest, *, access: Access, known: Provenance
 ) -> Provenance:
-    if not is_digest(layer.digest) or layer.size > LAYER_LIMIT_BYTES:
+    if not is_digest(claimed.layer_digest) or claimed.layer_size_bytes > LAYER_LIMIT_BYTES:
         return known
     try:
-        raw = await registry.get_blob(repository, layer.digest, access=access, max_bytes=LAYER_LIMIT_BYTES)
-    except UnusableContent:  # longer than its manifest says
+        raw = await registry.get_blob(repository, claimed.layer_digest, access=access, max_bytes=LAYER_LIMIT_BYTES)
+    except (NotInRegistry, RegistryMisbehaved):  # such as longer than its manifest says
         return known
     return provenance.of_layer(raw, known=known)
 
@@ -124,16 +153,14 @@ def _kind(body: Mapping[str, Any], layers: tuple[Layer, ...]) -> str:
     return "container image" if "image" in config_type else "other artifact"
 
 
-def _layers(value: object) -> tuple[Layer, ...]:
-    entries = value if isinstance(value, list) else []
+def _layers(entries: list[Mapping[str, Any]]) -> tuple[Layer, ...]:
     return tuple(
         Layer(
             digest=clean(str(entry.get("digest", "")), _TEXT),
             media_type=clean(str(entry.get("mediaType", "")), _TEXT),
-            size=_size(entry.get("size")),
+            size=size_bytes(entry.get("size")),
         )
         for entry in entries[:_LAYERS]
-        if isinstance(entry, Mapping)
     )
 
 
@@ -144,7 +171,3 @@ def _annotations(value: object) -> Mapping[str, str]:
         for key, text in list(entries.items())[:_ANNOTATIONS]
         if isinstance(text, str)
     }
-
-
-def _size(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

@@ -41,6 +41,10 @@ class ChartManifest:
     config_digest: str
     config_size_bytes: int
     layer_type: str
+    layer_digest: str
+    """As the manifest has it: whether it is one shows when it is fetched."""
+
+    layer_size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +66,22 @@ def read_manifest(raw: bytes, *, media_type: str) -> ChartManifest | NotAChart:
     if config_type != HELM_CONFIG:
         return NotAChart(f"it is {_kind(config_type)}, not a chart")
     layers = manifest.get("layers")
-    types = [
-        str(layer.get("mediaType", ""))
+    content = [
+        layer
         for layer in (layers if isinstance(layers, list) else ())
-        if isinstance(layer, Mapping)
+        if isinstance(layer, Mapping) and layer.get("mediaType") in (HELM_LAYER, LEGACY_LAYER)
     ]
-    content = [layer for layer in types if layer in {HELM_LAYER, LEGACY_LAYER}]
     if len(content) != 1:
         return NotAChart(f"it has a chart's config but {len(content)} chart layers, where one is needed")
-    digest, size = config.get("digest"), config.get("size")
+    digest = config.get("digest")
     if not isinstance(digest, str) or not is_digest(digest):
         return NotAChart("its config has a digest that cannot be checked")
     return ChartManifest(
         config_digest=digest,
-        config_size_bytes=size if isinstance(size, int) else 0,
-        layer_type=content[0],
+        config_size_bytes=size_bytes(config.get("size")),
+        layer_type=content[0]["mediaType"],
+        layer_digest=str(content[0].get("digest", "")),
+        layer_size_bytes=size_bytes(content[0].get("size")),
     )
 
 
@@ -91,6 +96,11 @@ def read_config(raw: bytes, *, manifest: ChartManifest) -> Chart | NotAChart:
         version=clean(version, _NAME_LIMIT) if isinstance(version, str) else "",
         layer_type=manifest.layer_type,
     )
+
+
+def size_bytes(value: object) -> int:
+    """A descriptor's size; 0 where it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def _kind(config_type: str) -> str:

@@ -1,21 +1,27 @@
 """The command line: one module a command, each a thin reading of flags.
 
 Exit codes are documented by each command; common to all: 0 done, 2 a mistake of whoever called it, 1 anything
-else. A command is imported when it is called, since `run` brings all of Kubernetes with it.
+else, such as a full disk under standard output. A command is imported when it is called, since `run` brings all of
+Kubernetes with it.
 """
 
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from bundlewatch import __version__
+from bundlewatch.cli.endings import printing
 
 _COMMANDS: Final = ("run", "explain", "tags", "inspect", "validate", "crd", "completion")
 """Each in a module of its name; in the order of `--help`."""
 
 
 class _Commands(click.Group):
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with printing():
+            return super().main(*arguments, **options)
+
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(_COMMANDS)
 

@@ -10,6 +10,8 @@ from typing import Final
 import click
 from click.shell_completion import ShellComplete, get_completion_class
 
+from bundlewatch.cli.endings import printing
+
 _PROGRAM: Final = "bundlewatch"
 _VARIABLE: Final = "_BUNDLEWATCH_COMPLETE"
 _FILES_TOO: Final = ":0"  # cobra.ShellCompDirectiveDefault
@@ -41,7 +43,8 @@ def for_kubectl() -> None:
 
     *words, incomplete = sys.argv[1:] or [""]
     found = ShellComplete(main, {}, _PROGRAM, _VARIABLE).get_completions(words, incomplete)
-    for item in found:
-        if item.type == "plain":
-            click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
-    click.echo(_FILES_TOO if any(item.type != "plain" for item in found) else _NOTHING_ELSE)
+    with printing():
+        for item in found:
+            if item.type == "plain":
+                click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
+        click.echo(_FILES_TOO if any(item.type != "plain" for item in found) else _NOTHING_ELSE)

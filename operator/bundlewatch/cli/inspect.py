@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import click
 
 from bundlewatch.bundle.artifact import Artifact, describe
-from bundlewatch.cli import registries
+from bundlewatch.cli import registries, wording
 from bundlewatch.cli.endings import run
 from bundlewatch.cli.registries import Login
-from bundlewatch.errors import InvalidReference
+from bundlewatch.errors import InvalidReference, NotInRegistry, RepositoryNotFound
+from bundlewatch.registry.client import Access, RegistryClient
+from bundlewatch.registry.manifests import digest_of
 from bundlewatch.registry.quotas import Quota
 from bundlewatch.registry.reference import Reference, parse_reference
 
@@ -24,10 +26,11 @@ def inspect(*, login: Login, reference: str, output: str) -> None:
     \b
     bundlewatch inspect registry.example.com/shop/bundle:1.0.3
 
-    Exit codes: 0 it is there, 2 a mistake in the call, or the registry knows no such repository or refuses the
-    login, 1 the tag is not there, or the registry did not answer.
+    A tag and a digest together are one reference, and a mistake where the tag is another manifest now. Exit codes: 0
+    it is there, 2 a mistake in the call, or the registry refuses the login, 1 the tag or the repository is not
+    there, the registry did not answer, or printing failed.
     """  # noqa: D301 - click wants the character
-    wanted, artifact, quota = run(_describe(reference, login), spoken=registries.spoken)
+    wanted, artifact, quota = run(_describe(reference, login))
     if output == "json":
         click.echo(json.dumps(_document(wanted, artifact), indent=2, ensure_ascii=False))
     else:
@@ -40,23 +43,48 @@ def inspect(*, login: Login, reference: str, output: str) -> None:
 
 
 async def _describe(text: str, login: Login) -> tuple[Reference, Artifact, Quota | None]:
-    wanted = parse_reference(text)
+    with wording.spoken(wording.FLAGS):
+        wanted = parse_reference(text)
     named = wanted.digest or wanted.tag
     if named is None:
         raise InvalidReference(f"{text} names no tag; write {text}:TAG, or list them with `bundlewatch tags {text}`")
-    async with registries.client() as registry:
-        access = login.access(wanted.repository)
-        artifact = await describe(registry, wanted.repository, named, access=access)
-        return wanted, artifact, next(iter(registry.quotas().values()), None)
+    try:
+        with login.access(wanted.repository) as access:
+            async with registries.client() as registry:
+                if wanted.tag is not None and wanted.digest is not None:
+                    await _meet(registry, wanted, access=access)
+                artifact = await describe(registry, wanted.repository, named, access=access)
+                return wanted, artifact, next(iter(registry.quotas().values()), None)
+    except RepositoryNotFound as error:
+        raise NotInRegistry(
+            str(error)
+        ) from error  # of a tag that is not there most registries say the one or the other
+    except NotInRegistry as error:
+        raise NotInRegistry(f"{error}; list what there is with `bundlewatch tags {wanted.repository}`") from error
+
+
+async def _meet(registry: RegistryClient, wanted: Reference, *, access: Access) -> None:
+    """Raises where a tag is another manifest than the digest beside it: either alone could be taken for the other."""
+    assert wanted.tag is not None
+    assert wanted.digest is not None
+    manifest = await registry.get_manifest(wanted.repository, wanted.tag, access=access)
+    found = digest_of(manifest.raw, algorithm=wanted.digest.partition(":")[0])
+    if found != wanted.digest:
+        repository = wanted.repository
+        raise InvalidReference(
+            f"{repository}:{wanted.tag} is {found} now, and not {wanted.digest}; name one of the two: "
+            f"{repository}:{wanted.tag} or {repository}@{wanted.digest}"
+        )
 
 
 def _document(wanted: Reference, artifact: Artifact) -> dict[str, object]:
-    known = artifact.provenance
+    known, chart = artifact.provenance, artifact.chart
     return {
         "repository": str(wanted.repository),
         "tag": wanted.tag,
         "kind": artifact.kind,
-        "chart": None if artifact.chart is None else {"name": artifact.chart, "version": artifact.version},
+        "chart": None if chart is None else {"name": chart.name, "version": chart.version},
+        "problem": artifact.problem,
         "digest": artifact.digest,
         "mediaType": artifact.media_type,
         "size": artifact.size,
@@ -72,12 +100,13 @@ def _document(wanted: Reference, artifact: Artifact) -> dict[str, object]:
 
 def _lines(wanted: Reference, artifact: Artifact) -> Iterator[str]:
     known = artifact.provenance
-    chart = f"{artifact.chart} {artifact.version}" if artifact.chart is not None else None
+    chart = f"{artifact.chart.name} {artifact.chart.version}" if artifact.chart is not None else None
     commit = f"{known.commit} of {known.commit_time}" if known.commit and known.commit_time else known.commit
     facts = (
         ("Reference", str(wanted)),
         ("Kind", artifact.kind),
         ("Chart", chart),
+        ("Problem", artifact.problem),
         ("Commit", commit),
         ("Pipeline", known.pipeline),
         ("Digest", artifact.digest),
@@ -86,7 +115,8 @@ def _lines(wanted: Reference, artifact: Artifact) -> Iterator[str]:
     )
     yield from (f"{name + ':':<12} {value}" for name, value in facts if value)
     what = "Manifests" if artifact.kind == "index" else "Layers"
-    yield f"{what + ':':<12} {len(artifact.layers)}"
+    shown, count = len(artifact.layers), artifact.layers_in_all
+    yield f"{what + ':':<12} {count}" + (f", the first {shown} are shown" if shown < count else "")
     yield from (f"  {layer.digest}  {layer.size:>12,} bytes  {layer.media_type}" for layer in artifact.layers)
     if artifact.annotations:
         yield "Annotations:"

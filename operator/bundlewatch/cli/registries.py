@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -12,25 +12,21 @@ from typing import Any, Final, TypeVar
 import click
 
 from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.cli import docker_login, wording
+from bundlewatch.cli.endings import fail
 from bundlewatch.errors import InvalidSecret
+from bundlewatch.registry import tls
 from bundlewatch.registry.client import Access, RegistryClient
-from bundlewatch.registry.credentials import ANONYMOUS, DOCKER_CONFIG_KEY, Credential
+from bundlewatch.registry.credentials import ANONYMOUS, Credential
 from bundlewatch.registry.proxies import Proxies, ProxyError
 from bundlewatch.registry.reference import Repository, parse_repository
+from bundlewatch.registry.tls import ClientCertificate
 
 T = TypeVar("T")
 
-_DOCKER_CONFIG: Final = "kubernetes.io/dockerconfigjson"
-_FLAGS_FOR: Final = (
-    ("set spec.access.insecure to true", "use --insecure"),
-    ("set spec.access.insecure to false", "leave out --insecure"),
-    ("remove spec.access.insecure", "leave out --insecure"),
-    ("name a Secret with them in spec.access.secretRef", "give them by --username and --password-stdin"),
-    ("the Secret that spec.access.secretRef names", "user name and password"),
-    ("(spec.access.secretRef)", "(--username)"),
-    ("into the Secret of spec.access.caSecretRef", "into a file for --ca-file"),
-    ("of the Secret that spec.access.caSecretRef names", "that --ca-file names"),
-)
+_USERNAME: Final = "BUNDLEWATCH_REGISTRY_USERNAME"
+_PASSWORD: Final = "BUNDLEWATCH_REGISTRY_PASSWORD"  # noqa: S105 - a name
+_IN_THE_CLEAR: Final = "no login was sent, since those of Docker's configuration do not go over plain HTTP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,50 +36,93 @@ class Login:
     username: str | None
     password: str | None
     ca_file: str | None
+    cert_file: str | None
+    key_file: str | None
     insecure: bool
 
-    def access(self, repository: Repository) -> Access:
-        """Raises InvalidSecret where the flags contradict each other or a file cannot be read."""
-        credential = _docker_login(repository)
-        if self.username or self.password:
-            if not (self.username and self.password):
-                raise InvalidSecret(
-                    "--username needs a password, from --password-stdin or the environment, and vice versa"
-                )
-            credential = Credential(username=self.username, password=self.password)
+    @contextmanager
+    def access(self, repository: Repository) -> Iterator[Access]:
+        """The way to a repository; errors in the block are told in the words of the flags.
+
+        Raises InvalidSecret where the flags contradict each other or a file cannot be used.
+        """
+        credential = self._own() or _of_docker(repository, insecure=self.insecure)
+        ca_pem, certificate = self._trust()
+        with wording.spoken(wording.FLAGS):
+            yield Access(credential=credential, ca_pem=ca_pem, certificate=certificate, insecure=self.insecure)
+
+    def _own(self) -> Credential | None:
+        if self.username is None and self.password is None:
+            return None
+        if self.password is None:
+            raise InvalidSecret(
+                f"--username needs a password: pipe it into --password-stdin, or set {_PASSWORD} in the environment"
+            )
+        if self.username is None:
+            raise InvalidSecret(
+                f"a password needs a user name: give it by --username, or set {_USERNAME} in the environment"
+            )
+        if ":" in self.username or not self.username.isprintable():
+            raise InvalidSecret("--username has a colon, or a character that is not printable; remove it")
         try:
-            ca_pem = Path(self.ca_file).read_bytes() if self.ca_file else None
-        except OSError as error:
-            raise InvalidSecret(f"--ca-file {self.ca_file}: {error.strerror}") from None
-        return Access(credential=credential, ca_pem=ca_pem, insecure=self.insecure)
+            self.password.encode()
+        except UnicodeEncodeError:  # the environment may hold any bytes
+            raise InvalidSecret(f"the password in {_PASSWORD} is no text in UTF-8; no registry takes another") from None
+        return Credential(username=self.username, password=self.password)
+
+    def _trust(self) -> tuple[bytes | None, ClientCertificate | None]:
+        if self.insecure and (self.ca_file or self.cert_file or self.key_file):
+            raise InvalidSecret(
+                "plain HTTP has no certificates: leave out --insecure, or --ca-file, --cert-file and --key-file"
+            )
+        ca_pem = _read("--ca-file", self.ca_file)
+        chain, key = _read("--cert-file", self.cert_file), _read("--key-file", self.key_file)
+        if ca_pem is not None:
+            _check(f"--ca-file {self.ca_file}", ca_pem, None)
+        if chain is None or key is None:
+            if chain is not None or key is not None:
+                raise InvalidSecret(
+                    "a client certificate needs both --cert-file and --key-file; give the other one too"
+                )
+            return ca_pem, None
+        certificate = ClientCertificate(chain, key)
+        _check(f"--cert-file {self.cert_file} and --key-file {self.key_file}", None, certificate)
+        return ca_pem, certificate
 
 
 def flags(command: Callable[..., T]) -> Callable[..., T]:
     """The flags of a `Login`, given to the command as `login`."""
 
     @click.option("--insecure", is_flag=True, help="Talk plain HTTP.")
-    @click.option(
-        "--username", envvar="BUNDLEWATCH_REGISTRY_USERNAME", show_envvar=True, metavar="NAME", help="Log in by this."
-    )
+    @click.option("--username", envvar=_USERNAME, show_envvar=True, metavar="NAME", help="Log in by this.")
     @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
     @click.option("--ca-file", metavar="PATH", help="Authorities in PEM form to trust besides the usual ones.")
+    @click.option("--cert-file", metavar="PATH", help="Client certificate in PEM form, for a registry that wants one.")
+    @click.option("--key-file", metavar="PATH", help="Its private key in PEM form, without a password.")
     @wraps(command)
     def called(
-        *arguments: Any, insecure: bool, username: str | None, password_stdin: bool, ca_file: str | None, **options: Any
+        *arguments: Any,
+        insecure: bool,
+        username: str | None,
+        password_stdin: bool,
+        ca_file: str | None,
+        cert_file: str | None,
+        key_file: str | None,
+        **options: Any,
     ) -> T:
-        password = os.environ.get("BUNDLEWATCH_REGISTRY_PASSWORD") or None  # a flag would be seen by everybody
-        if password_stdin:
-            password = sys.stdin.read().rstrip("\r\n")
-        return command(*arguments, login=Login(username or None, password, ca_file, insecure), **options)
+        # A flag would be seen by everybody.
+        password = _piped() if password_stdin else os.environ.get(_PASSWORD) or None
+        login = Login(
+            username=username or None,
+            password=password,
+            ca_file=ca_file,
+            cert_file=cert_file,
+            key_file=key_file,
+            insecure=insecure,
+        )
+        return command(*arguments, login=login, **options)
 
     return called
-
-
-def spoken(message: str) -> str:
-    """An error's words for whoever has flags and no BundleWatch."""
-    for words, flag in _FLAGS_FOR:
-        message = message.replace(words, flag)
-    return message
 
 
 @asynccontextmanager
@@ -99,8 +138,13 @@ async def client() -> AsyncIterator[RegistryClient]:
         await registry.aclose()
 
 
-def access_of(watch: BundleWatch) -> tuple[Repository, Access]:
-    """The repository of a BundleWatch that need not be in a cluster, and the way there. Raises InvalidReference."""
+@contextmanager
+def access_of(watch: BundleWatch) -> Iterator[tuple[Repository, Access]]:
+    """The repository of a BundleWatch that need not be in a cluster, and the way there.
+
+    Errors in the block are told in words for whoever has the file. Raises InvalidReference, and InvalidSecret where
+    Docker's configuration cannot be used.
+    """
     wanted = watch.spec.access
     named = wanted.secret_ref, wanted.ca_secret_ref, wanted.service_account_name
     if any(named) or wanted.from_argo_cd or wanted.provider != "generic":
@@ -110,13 +154,34 @@ def access_of(watch: BundleWatch) -> tuple[Repository, Access]:
             err=True,
         )
     repository = parse_repository(watch.spec.repository)
-    return repository, Access(credential=_docker_login(repository), ca_pem=None, insecure=wanted.insecure)
+    credential = _of_docker(repository, insecure=wanted.insecure)
+    with wording.spoken(wording.FILE_IN_THE_CLEAR if wanted.insecure else wording.FILE):
+        yield repository, Access(credential=credential, ca_pem=None, insecure=wanted.insecure)
 
 
-def _docker_login(repository: Repository) -> Credential:
-    directory = os.environ.get("DOCKER_CONFIG")
+def _of_docker(repository: Repository, *, insecure: bool) -> Credential:
+    return replace(ANONYMOUS, source=_IN_THE_CLEAR) if insecure else docker_login.find(repository)
+
+
+def _piped() -> str:
     try:
-        content = (Path(directory) if directory else Path.home() / ".docker").joinpath("config.json").read_bytes()
-        return Credential.from_secret(_DOCKER_CONFIG, {DOCKER_CONFIG_KEY: content}, repository=repository)
-    except (OSError, RuntimeError, InvalidSecret):  # no file, no home, no entry
-        return ANONYMOUS
+        password = sys.stdin.buffer.read().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        fail("--password-stdin: what comes from standard input is no text in UTF-8; no registry takes another", code=2)
+    if not password:
+        fail("--password-stdin: nothing comes from standard input; pipe the password into it", code=2)
+    return password
+
+
+def _read(flag: str, path: str | None) -> bytes | None:
+    try:
+        return None if path is None else Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidSecret(f"{flag} {path}: {error.strerror}") from None
+
+
+def _check(flags: str, ca_pem: bytes | None, certificate: ClientCertificate | None) -> None:
+    try:
+        tls.context(ca_pem, certificate)
+    except InvalidSecret as error:
+        raise InvalidSecret(f"{flags}: {wording.in_words(str(error), wording.FLAGS)}") from None

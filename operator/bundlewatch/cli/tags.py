@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from bundlewatch.cli import registries
+from bundlewatch.cli import registries, wording
 from bundlewatch.cli.endings import run
 from bundlewatch.cli.registries import Login
 from bundlewatch.registry.client import Listing
@@ -30,22 +30,23 @@ def tags(*, login: Login, repository: str, output: str) -> None:
     bundlewatch tags registry.example.com/shop/bundle | bundlewatch explain -f shop.yaml --tags-from -
 
     Exit codes: 0 all tags were listed, 2 a mistake in the call, or the registry knows no such repository or refuses
-    the login, 1 the registry did not answer, or not completely; then nothing is printed.
+    the login, 1 the registry did not answer, or not completely: then nothing is printed; or printing failed.
     """  # noqa: D301 - click wants the character
-    wanted, listing = run(_list(repository, login), spoken=registries.spoken)
+    wanted, listing = run(_list(repository, login))
     if output == "json":
         click.echo(json.dumps({"repository": str(wanted), "tags": sorted(listing.tags)}, indent=2))
-    else:
-        sys.stdout.writelines(f"{tag}\n" for tag in sorted(listing.tags))
+    elif listing.tags:
+        click.echo("\n".join(sorted(listing.tags)))
     if listing.skipped:
         click.echo(f"bundlewatch: {listing.skipped} more entries are no tags and were left out", err=True)
 
 
 async def _list(text: str, login: Login) -> tuple[Repository, Listing]:
-    repository = parse_repository(text)
-    with _progress() as progress:
+    with wording.spoken(wording.FLAGS):
+        repository = parse_repository(text)
+    with _progress() as progress, login.access(repository) as access:
         async with registries.client() as registry:
-            return repository, await registry.listing(repository, access=login.access(repository), progress=progress)
+            return repository, await registry.listing(repository, access=access, progress=progress)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
 from bundlewatch.engine.choosing import Chosen, Findings, Look, choose
-from bundlewatch.engine.keychain import Keychain, ReadsCredentials
+from bundlewatch.engine.keychain import DockerConfigFile, Keychain, ReadsCredentials
 from bundlewatch.engine.listing import Listings, ReadsRegistries
 from bundlewatch.engine.memory import Memory
 from bundlewatch.engine.policies import compiled
@@ -74,12 +74,18 @@ class Explanation:
 
 
 async def explain_live(
-    name: str, namespace: str, *, cluster: ReadsCluster, registry: ReadsRegistries, timeout_s: float
+    name: str,
+    namespace: str,
+    *,
+    cluster: ReadsCluster,
+    registry: ReadsRegistries,
+    timeout_s: float,
+    default: DockerConfigFile | None = None,
 ) -> Explanation:
     """What the operator would decide now about a BundleWatch of the cluster.
 
     Raises InvalidSpec when there is none of that name or its spec is wrong, and what the API server, its Secrets
-    and the registry raise. `timeout_s`: deadline of the listing.
+    and the registry raise. `timeout_s`: deadline of the listing. `default`: the operator's Docker configuration.
     """
     table = Table()
     try:
@@ -100,7 +106,7 @@ async def explain_live(
     targets, unmet = find_targets(
         watch, applications=table.applications_in(namespace), rivals=lambda found: table.rivals(watch, found)
     )
-    keychain = Keychain(cluster=cluster)
+    keychain = Keychain(cluster=cluster, default=default)
     listings = Listings(registry=registry, keychain=keychain, clock=time.monotonic, timeout_s=timeout_s)
     try:
         listing = await listings.refresh(route, fresh_since=-math.inf, asked_at=math.inf, interval_s=0)

@@ -20,6 +20,12 @@ def manifest(config: object, *layers: str) -> bytes:
     ).encode()
 
 
+def claims(layer_type: str) -> ChartManifest:
+    return ChartManifest(
+        config_digest="sha256:0", config_size_bytes=53, layer_type=layer_type, layer_digest="", layer_size_bytes=0
+    )
+
+
 def helm(digest: str = "sha256:" + "0" * 64) -> dict[str, object]:
     return {"mediaType": HELM_CONFIG, "digest": digest, "size": 53}
 
@@ -87,7 +93,7 @@ def test_what_is_no_json_object_is_the_registrys_fault(raw: bytes) -> None:
 
 
 def test_name_and_version_come_from_the_config() -> None:
-    claimed = ChartManifest(config_digest="sha256:0", config_size_bytes=53, layer_type=WERF_LAYER)
+    claimed = claims(WERF_LAYER)
 
     assert read_config(b'{"name":"shop","version":"1.0.1","apiVersion":"v2"}', manifest=claimed) == Chart(
         name="shop", version="1.0.1", layer_type=WERF_LAYER
@@ -95,7 +101,7 @@ def test_name_and_version_come_from_the_config() -> None:
 
 
 def test_a_hostile_chart_name_cannot_reach_a_terminal() -> None:
-    claimed = ChartManifest(config_digest="sha256:0", config_size_bytes=53, layer_type=HELM_LAYER)
+    claimed = claims(HELM_LAYER)
 
     found = read_config(json.dumps({"name": "\x1b[31mshop\n" + "x" * 9999}).encode(), manifest=claimed)
 
@@ -105,6 +111,6 @@ def test_a_hostile_chart_name_cannot_reach_a_terminal() -> None:
 
 
 def test_a_config_without_a_name_is_no_chart() -> None:
-    claimed = ChartManifest(config_digest="sha256:0", config_size_bytes=53, layer_type=HELM_LAYER)
+    claimed = claims(HELM_LAYER)
 
     assert isinstance(read_config(b'{"version":"1.0.0"}', manifest=claimed), NotAChart)

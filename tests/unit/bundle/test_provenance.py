@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tarfile
+import time
 from typing import Any
 
 import pytest
@@ -30,6 +31,19 @@ def layer(**files: bytes | str) -> bytes:
 
 def values(commit: Any = COMMIT, unix: Any = 1767225000) -> str:
     return json.dumps({"werf": {"name": "shop", "commit": {"hash": commit, "date": {"unix": unix}}}})
+
+
+MERGED = ["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40))]
+
+
+def header(name: str, *, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.size, member.type = size, kind
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def pax(records: bytes) -> bytes:
+    return header("pax", size=len(records), kind=tarfile.XHDTYPE) + records + bytes(-len(records) % 512)
 
 
 def test_werf_says_commit_and_time_in_the_values_and_the_pipeline_beside_them() -> None:
@@ -59,6 +73,7 @@ def test_a_manifests_own_annotations_are_what_other_publishers_say() -> None:
         pytest.param(10**20, None, id="after time"),
         pytest.param(True, None, id="no number"),
         pytest.param("soon", None, id="words"),
+        pytest.param("9" * 5000, None, id="thousands of digits"),
         pytest.param(None, None, id="nothing"),
     ],
 )
@@ -96,12 +111,21 @@ def test_control_characters_are_cleaned_and_length_is_cut() -> None:
         pytest.param(layer(extra_annotations__json="{"), id="no JSON"),
         pytest.param(layer(extra_annotations__json="[" * 100_000), id="nested without end"),
         pytest.param(layer(values__yaml=b" " * (2 << 20)), id="a file too large"),
+        pytest.param(layer(values__yaml="werf: " + "{a: " * 101 + "}" * 101), id="YAML nested too deep"),
+        pytest.param(layer(values__yaml="a: [" * 200_000), id="YAML nested without end"),
+        pytest.param(layer(values__yaml="[" * 1_000_000), id="YAML that overflows the stack of who loads it"),
+        pytest.param(layer(values__yaml="\n".join(MERGED)), id="merges"),
+        pytest.param(layer(values__yaml="b: !!bool maybe\nc: !!int ''\nd: !!timestamp x\ne: !!python/none"), id="tags"),
+        pytest.param(layer(values__yaml="".join(f"%TAG !{n}! x\n" for n in range(70_000)) + "--- a"), id="directives"),
+        pytest.param(gzip.compress(pax(b"1" * (1 << 20)) + bytes(1024)), id="a header to match for hours"),
+        pytest.param(gzip.compress(header("shop/a", size=-512) + bytes(1024)), id="a member before itself"),
     ],
 )
-def test_what_cannot_be_read_says_nothing(raw: bytes) -> None:
-    known = Provenance(commit=COMMIT)
+def test_what_cannot_be_read_says_nothing_at_once(raw: bytes) -> None:
+    known, began = Provenance(commit=COMMIT), time.process_time()
 
     assert of_layer(raw, known=known) == known
+    assert time.process_time() - began < 5
 
 
 def test_a_link_in_the_archive_is_not_followed() -> None:
@@ -112,6 +136,36 @@ def test_a_link_in_the_archive_is_not_followed() -> None:
         archive.addfile(link)
 
     assert of_layer(gzip.compress(packed.getvalue()), known=NOTHING) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(f"image: x\nwerf:\n  commit:\n    hash: {COMMIT}\nafter: [a, {{b: c}}]\n", id="block"),
+        pytest.param(f'{{list: [{{werf: no}}], "werf": {{"commit": {{"hash": "{COMMIT}"}}}}}}', id="flow"),
+        pytest.param(f"? [a, b]\n: x\n? {{werf: no}}\n: werf\nwerf: {{commit: {{hash: {COMMIT}}}}}\n", id="odd keys"),
+        pytest.param(f"all: &a {{x: 1}}\nfew: {{<<: *a}}\nwerf: {{commit: {{hash: {COMMIT}}}}}\n", id="aliases"),
+        pytest.param(f"global: {{werf: &a {{commit: {{hash: {COMMIT}}}}}}}\nwerf: *a\n", id="an alias of its mirror"),
+        pytest.param(f"werf: {{commit: {{hash: {COMMIT}}}}}\nglobal: {{werf: {{commit: {{hash: x}}}}}}\n", id="both"),
+        pytest.param(f"--- {{werf: {{commit: {{hash: {COMMIT}}}}}}}\n--- {{werf: {{}}}}\n", id="the first document"),
+    ],
+)
+def test_the_commit_is_found_however_the_values_are_written(written: str) -> None:
+    found = of_layer(layer(values__yaml=written), known=NOTHING)
+
+    assert found == Provenance(commit=COMMIT, werf=True)
+
+
+@pytest.mark.parametrize("written", ["werf:", "werf: {}", "werf: [commit]", "x: {werf: {commit: {hash: a}}}", "- werf"])
+def test_values_without_anything_of_werf_are_not_werfs(written: str) -> None:
+    assert of_layer(layer(values__yaml=written), known=NOTHING) == NOTHING
+
+
+@pytest.mark.parametrize("written", ["", "~", "null"])
+def test_a_commit_that_is_null_is_none(written: str) -> None:
+    found = of_layer(layer(values__yaml=f"werf: {{commit: {{hash: {written}}}}}"), known=Provenance(commit=COMMIT))
+
+    assert found.commit == COMMIT
 
 
 @given(st.binary(max_size=300))

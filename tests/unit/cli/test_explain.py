@@ -240,6 +240,7 @@ def test_tags_and_manifest_can_come_through_a_pipe() -> None:
         pytest.param(["-f", "-", "--tags-from", "-"], "cannot both be standard input", id="two from one pipe"),
         pytest.param(["-o", "xml"], "'xml' is not one of", id="no such output"),
         pytest.param(["--current", ""], "--current is empty", id="a variable that is not set"),
+        pytest.param(["--registry-docker-config", "shop.yaml"], "goes without -f", id="a login of the operator"),
     ],
 )
 def test_a_mistake_in_the_call_is_named_and_ends_with_2(arguments: list[str], says: str) -> None:
@@ -257,6 +258,7 @@ def test_a_mistake_in_the_call_is_named_and_ends_with_2(arguments: list[str], sa
         pytest.param([], "name a BundleWatch of the cluster, or a file with -f", id="nothing to explain"),
         pytest.param(["shop", "--current", "1.0.0"], "--current goes with -f", id="what runs is known"),
         pytest.param(["shop", "--tags-from", "x"], "--tags-from goes with -f", id="tags are known"),
+        pytest.param(["shop", "--registry-docker-config", "none"], "'none' does not exist", id="no such logins"),
         pytest.param(["shop"], "kubeconfig /nonexistent does not exist", id="no cluster to ask"),
     ],
 )
