@@ -6,7 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from kit.cluster import Cluster
-from kit.credentials import change_secret, create_account, create_argocd_secret, create_pull_secret, create_secret
+from kit.credentials import (
+    change_secret,
+    create_account,
+    create_argocd_secret,
+    create_pull_secret,
+    create_secret,
+    docker_config,
+)
 from kit.objects import WATCHES, native_source
 from kit.operator import OperatorProcess
 from kit.registry import Registry
@@ -59,6 +66,40 @@ def test_a_missing_service_account_is_named_and_used_within_seconds_of_its_comin
     place.until_revision("1.0.1", timeout_s=UPDATE_S)
 
 
+def test_a_service_account_that_has_nothing_for_the_registry_is_named_and_the_registry_not_asked(place: Scene) -> None:
+    create_pull_secret(place, "elsewhere", host="registry.example.com")
+    create_account(place, "elsewhere")
+    place.create_application()
+    with place.registry.recording() as asked:
+        place.create_watch(access={"serviceAccountName": "puller"}, interval="1h")
+        condition = place.until_ready("False", reason="InvalidSecret")
+    named = (
+        f"Secret {place.namespace}/elsewhere, one of the imagePullSecrets of ServiceAccount {place.namespace}/puller"
+    )
+    lacking = f"it has no entry for {place.repository}, only for registry.example.com; add one"
+    assert f"{named}: {lacking}" in condition["message"]
+    assert [request for request in asked.requests if place.path in request.path] == []
+
+    here = docker_config(host=place.registry.host, username=place.registry.username, password=place.registry.password)
+    change_secret(place, "elsewhere", {".dockerconfigjson": here})
+
+    place.until_revision("1.0.1", timeout_s=UPDATE_S)
+
+
+def test_a_refusal_names_the_pull_secret_that_was_refused(place: Scene) -> None:
+    create_pull_secret(place, "here", password="wrong")
+    create_account(place, "gone", "here")
+    place.create_application()
+    place.create_watch(access={"serviceAccountName": "puller"}, interval="1h")
+
+    condition = place.until_ready("False", reason="AccessDenied")
+
+    named = (
+        f"check Secret {place.namespace}/here, one of the imagePullSecrets of ServiceAccount {place.namespace}/puller"
+    )
+    assert named in condition["message"]
+
+
 # Argo CD's own Secrets
 
 
@@ -82,10 +123,25 @@ def test_a_native_source_is_watched_with_argo_cds_own_login(place: Scene) -> Non
 def test_argo_cds_login_for_one_registry_is_never_sent_to_another(place: Scene) -> None:
     create_argocd_secret(place, "registry.example.com/shop")
     place.create_application()
+    with place.registry.recording() as asked:
+        place.create_watch(access={"fromArgoCD": True})
+        condition = place.until_ready("False", reason="InvalidSecret")
+
+    assert f"none of the 1 Secrets of Argo CD in the namespace {place.namespace} is for" in condition["message"]
+    assert [request for request in asked.requests if place.path in request.path] == []
+
+
+def test_a_malformed_secret_of_somebody_else_disturbs_nobody_who_uses_argo_cds_logins(place: Scene) -> None:
+    body = {
+        "metadata": {"name": "broken", "labels": {"argocd.argoproj.io/secret-type": "repository"}},
+        "data": {"url": "//79", "project": "//79"},
+    }
+    place.cluster.api.post(f"/api/v1/namespaces/{place.namespace}/secrets", body)
+    create_argocd_secret(place, f"{place.registry.host}/{place.namespace}", type="helm", enableOCI="true")
+    place.create_application()
     place.create_watch(access={"fromArgoCD": True})
 
-    condition = place.until_ready("False", reason="AccessDenied")
-    assert "gives no access without credentials" in condition["message"]
+    place.until_revision("1.0.1")
 
 
 # A changed Secret

@@ -59,6 +59,27 @@ def test_the_operators_docker_configuration_opens_what_names_no_credentials_and_
     place_tls.until_revision("1.0.1", timeout_s=UPDATE_S)
 
 
+def test_the_operators_docker_configuration_is_never_sent_in_the_clear_and_that_is_said(
+    cluster: Cluster, namespace: str, operator_process: Callable[..., OperatorProcess], tmp_path: Path
+) -> None:
+    with Registry.start("basic") as registry:
+        scene = Scene(cluster=cluster, registry=registry, namespace=namespace)
+        scene.publish("1.0.1")
+        file = tmp_path / "config.json"
+        file.write_text(docker_config(host=registry.host, username=registry.username, password=registry.password))
+        scene.create_application()
+        scene.create_watch(insecure=True)
+        operator_process(f"--namespace={namespace}", f"--registry-docker-config={file}")
+
+        condition = scene.until_ready("False", reason="AccessDenied")
+
+    assert (
+        "the operator's own Docker configuration (--registry-docker-config) is never sent in the"
+        in condition["message"]
+    )
+    assert "name a Secret with them in spec.access.secretRef" in condition["message"]
+
+
 # A cloud's identity
 
 

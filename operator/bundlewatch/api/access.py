@@ -72,13 +72,13 @@ class Access:
     Secret with the registry's credentials, of type kubernetes.io/dockerconfigjson (what `kubectl create
     secret docker-registry` makes), kubernetes.io/dockercfg or kubernetes.io/basic-auth, or Opaque with the
     keys username and password. Left out: the other sources here; none at all: the operator's own Docker
-    configuration if it has one, else anonymous. Example: {name: regcred}
+    configuration if it has one (never by plain HTTP), else anonymous. Example: {name: regcred}
     """
 
     service_account_name: ObjectName | None = None
     """
-    ServiceAccount in the BundleWatch's own namespace whose imagePullSecrets are used: the first with an
-    entry for this repository. Asked after secretRef. Example: default
+    ServiceAccount in the BundleWatch's own namespace whose imagePullSecrets are used: the entry that fits
+    this repository best. It is an error if there is none. Asked after secretRef. Example: default
     """
 
     from_argo_cd: bool = False

@@ -2,35 +2,33 @@
 
 A cloud's identity stands alone. Else the sources that a BundleWatch names are asked in this order, and the first
 that has something for the repository is used: its Secret, the imagePullSecrets of its ServiceAccount, Argo CD's
-own Secrets. Where it names none, the operator's Docker configuration is asked. Nothing anywhere is anonymous; a
-source that is named and not there is an error. Nothing is kept here but Argo CD's list, for two seconds, since
-hundreds may ask for it at once. Knows nothing of how any of it is used.
+own Secrets. Who names a source wants a login: one that is not there is an error, and so it is when none has
+anything. Where it names none, the operator's Docker configuration is asked, and what that does not know is
+anonymous. Each credential says where it is from. Knows nothing of how any of it is used.
 """
 
-import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from bundlewatch.argocd import logins
 from bundlewatch.cluster import secrets
 from bundlewatch.cluster.secrets import ReadsArgoCDSecrets, ReadsSecrets, Secret
+from bundlewatch.engine.argocd_logins import ArgoCDLogins, Found
 from bundlewatch.engine.route import Route
 from bundlewatch.errors import BundleWatchError, IdentityUnavailable, InvalidSecret, SecretNotFound
-from bundlewatch.registry import flights
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.credentials import ANONYMOUS, Credential, NoEntry
 from bundlewatch.registry.hosts import Cloud
-from bundlewatch.registry.reference import Repository
-from bundlewatch.registry.tls import ClientCertificate, Trust
+from bundlewatch.registry.tls import Trust
+from bundlewatch.registry.untrusted import clean
 
 E = TypeVar("E", bound=BundleWatchError)
 
-_ARGO_CD_HOLDS_S: Final = 2.0
 _CONFIG_LIMIT_BYTES: Final = 1 << 20  # as large as a Secret can be
-_PULL_SECRETS: Final = "the imagePullSecrets of the ServiceAccount that spec.access.serviceAccountName names"
-_ARGO_CD: Final = "the login that Argo CD itself has for it (spec.access.fromArgoCD)"
+_PULL_SECRETS: Final = 64  # that are read of one ServiceAccount
+_SHOWN: Final = 5
 _DEFAULT: Final = "the operator's own Docker configuration (--registry-docker-config)"
 
 
@@ -74,12 +72,6 @@ class DockerConfigFile:
         return InvalidSecret(f"the file that the operator was given as --registry-docker-config {problem}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    credential: Credential
-    certificate: ClientCertificate | None = None
-
-
 class Keychain:
     """`access()` is all there is. Every error names the object, what is wrong with it and the cure."""
 
@@ -94,7 +86,7 @@ class Keychain:
         self._cluster = cluster
         self._identities = identities
         self._default = default
-        self._argocd: dict[str, asyncio.Task[tuple[Secret, ...]]] = {}
+        self._argocd = ArgoCDLogins(cluster)
 
     async def access(self, route: Route) -> Access:
         """How `route` is reached now.
@@ -111,26 +103,29 @@ class Keychain:
             insecure=route.insecure,
         )
 
-    async def _found(self, route: Route, trust: Trust) -> _Found:
+    async def _found(self, route: Route, trust: Trust) -> Found:
         if route.provider is not None:
-            return _Found(await self._of_the_cloud(route.provider, route, trust))
-        if route.secret is not None:
+            return Found(await self._of_the_cloud(route.provider, route, trust))
+        lacking: list[str] = []
+        for ask in self._named(route):
             try:
-                return _Found(await self._of_secret(route, route.secret))
-            except NoEntry:
-                if route.service_account is None and not route.from_argocd:
-                    raise
+                return await ask()
+            except NoEntry as error:
+                lacking.append(str(error))
+        if not lacking:
+            return Found(self._of_default(route))
+        if len(lacking) > 1:
+            lacking.insert(0, f"no source that spec.access names has credentials for {route.repository}")
+        raise InvalidSecret(". ".join(lacking))
+
+    def _named(self, route: Route) -> Iterator[Callable[[], Awaitable[Found]]]:
+        """The sources that the BundleWatch names; each raises NoEntry where the next one is to be asked."""
+        if route.secret is not None:
+            yield partial(self._of_secret, route, route.secret)
         if route.service_account is not None:
-            credential = await self._of_service_account(route, route.service_account)
-            if credential is not None:
-                return _Found(credential)
+            yield partial(self._of_service_account, route, route.service_account)
         if route.from_argocd:
-            found = await self._of_argocd(route)
-            if found is not None:
-                return found
-        named = route.secret is not None or route.service_account is not None or route.from_argocd
-        # The operator's login is not sent in the clear because somebody else says so.
-        return _Found(ANONYMOUS if named or route.insecure else self._of_default(route.repository))
+            yield partial(self._argocd.login, route)
 
     async def _trust(self, route: Route) -> Trust:
         if route.ca_secret is None:
@@ -149,106 +144,81 @@ class Keychain:
             )
         return await self._identities.credential(cloud, route.repository.host, ca_pem=trust.ca_pem)
 
-    async def _of_secret(self, route: Route, name: str) -> Credential:
+    async def _of_secret(self, route: Route, name: str) -> Found:
         secret = await secrets.read(self._cluster, namespace=route.namespace, name=name)
         try:
-            return Credential.from_secret(secret.type, secret.data, repository=route.repository)
+            found = Credential.from_secret(secret.type, secret.data, repository=route.repository)
         except InvalidSecret as error:
             raise _of(secret, error) from error
+        return Found(_from(f"Secret {route.namespace}/{name} (spec.access.secretRef)", found))
 
-    async def _of_service_account(self, route: Route, name: str) -> Credential | None:
+    async def _of_service_account(self, route: Route, name: str) -> Found:
         account = await self._cluster.read_service_account(route.namespace, name)
         whole = f"ServiceAccount {route.namespace}/{name}"
-        for reference in account.get("imagePullSecrets") or ():
-            pulled = str(reference.get("name") or "")
-            if not pulled:
-                continue
+        listed = [str(reference.get("name") or "") for reference in account.get("imagePullSecrets") or ()]
+        pulled = [pull_secret for pull_secret in dict.fromkeys(listed) if pull_secret][:_PULL_SECRETS]
+        best: Credential | None = None
+        lacking: list[NoEntry] = []
+        unusable: list[BundleWatchError] = []
+        for pull_secret in pulled:
             try:
-                secret = await secrets.read(self._cluster, namespace=route.namespace, name=pulled)
-            except SecretNotFound as error:
-                raise SecretNotFound(
-                    f"Secret {route.namespace}/{pulled}, one of the imagePullSecrets of {whole}, does not exist or may "
-                    "not be read; create it, or take it out of the ServiceAccount"
-                ) from error
-            try:
-                found = Credential.from_pull_secret(secret.type, secret.data, repository=route.repository)
-            except NoEntry:
-                continue
-            except InvalidSecret as error:
-                raise _of(secret, error, role=f", one of the imagePullSecrets of {whole}") from error
-            return replace(found, source=_PULL_SECRETS)
-        return None
+                found = await self._of_pull_secret(route, pull_secret, account=whole)
+            except NoEntry as error:
+                lacking.append(error)
+            except (SecretNotFound, InvalidSecret) as error:
+                unusable.append(error)
+            else:
+                best = found if best is None or found.fit > best.fit else best
+        if best is not None:  # the kubelet pulls too, whatever the others are like
+            return Found(best)
+        if unusable or len(lacking) == 1:
+            raise (unusable or lacking)[0]
+        raise NoEntry(_nothing_for(route, whole, pulled))
 
-    async def _of_argocd(self, route: Route) -> _Found | None:
-        candidates = [
-            logins.Candidate(name=f"{secret.namespace}/{secret.name}", kind=secret.argocd, data=secret.data)
-            for secret in await self._argocd_secrets(route.namespace)
-        ]
-        found = logins.find(candidates, repository=str(route.repository), insecure=route.insecure)
-        if found is None:
-            return None
-        whole = f"Secret {found.name} of Argo CD"
-        if route.insecure and not found.flag("insecureOCIForceHttp"):
-            raise InvalidSecret(
-                f"{whole} is meant for HTTPS, and is not sent in the clear because of spec.access.insecure; remove "
-                "insecure, or set insecureOCIForceHttp in that Secret"
-            )
-        if found.flag("useAzureWorkloadIdentity"):
-            raise InvalidSecret(
-                f"{whole} holds no login but says that Argo CD's own identity in Azure is used; set "
-                "spec.access.provider to azure instead of fromArgoCD, to use BundleWatch's"
-            )
+    async def _of_pull_secret(self, route: Route, name: str, *, account: str) -> Credential:
+        role = f", one of the imagePullSecrets of {account}"
         try:
-            return _Found(_login(found, route.repository), _certificate(found))
+            secret = await secrets.read(self._cluster, namespace=route.namespace, name=name)
+        except SecretNotFound as error:
+            raise SecretNotFound(
+                f"Secret {route.namespace}/{name}{role}, does not exist or may not be read; create it, or take it out "
+                "of the ServiceAccount"
+            ) from error
+        try:
+            found = Credential.from_pull_secret(secret.type, secret.data, repository=route.repository)
         except InvalidSecret as error:
-            raise InvalidSecret(f"{whole}: {error}") from error
+            raise _of(secret, error, role=role) from error
+        return _from(f"Secret {route.namespace}/{name}{role}", found)
 
-    async def _argocd_secrets(self, namespace: str) -> tuple[Secret, ...]:
-        task = self._argocd.get(namespace)
-        if task is None:
-            task = flights.begin(secrets.read_argocd(self._cluster, namespace=namespace))
-            task.add_done_callback(lambda _: self._argocd_listed(namespace))
-            self._argocd[namespace] = task
-        try:
-            return await asyncio.shield(task)
-        except BundleWatchError as error:
-            error.__traceback__ = None  # it is raised once for each who waits
-            raise
-
-    def _argocd_listed(self, namespace: str) -> None:
-        asyncio.get_running_loop().call_later(_ARGO_CD_HOLDS_S, self._argocd.pop, namespace, None)
-
-    def _of_default(self, repository: Repository) -> Credential:
+    def _of_default(self, route: Route) -> Credential:
         if self._default is None:
             return ANONYMOUS
+        if route.insecure:  # the operator's login is not sent in the clear because somebody else says so
+            return replace(ANONYMOUS, source=f"{_DEFAULT} is never sent in the clear, as spec.access.insecure would")
         content = self._default.read()
         try:
-            found = Credential.from_docker_config(content, repository=repository)
+            found = Credential.from_docker_config(content, repository=route.repository)
         except NoEntry:
-            return ANONYMOUS
+            return replace(ANONYMOUS, source=f"{_DEFAULT} has no entry for it")
         except InvalidSecret as error:
             raise self._default.error(f"cannot be used: {error}") from None
-        return replace(found, source=_DEFAULT)
+        return _from(_DEFAULT, found)
 
 
-def _login(found: logins.Candidate, repository: Repository) -> Credential:
-    if not found.data.get("username") and not found.data.get("password"):
-        return ANONYMOUS  # a client certificate alone
-    data = {key: found.data.get(key, b"") for key in ("username", "password")}
-    credential = Credential.from_secret("kubernetes.io/basic-auth", data, repository=repository)
-    return replace(credential, source=_ARGO_CD)
+def _from(source: str, found: Credential) -> Credential:
+    return replace(found, source=f"the entry for it in {source} holds no login" if found.is_anonymous else source)
 
 
-def _certificate(found: logins.Candidate) -> ClientCertificate | None:
-    chain, key = (found.data.get(name) for name in ("tlsClientCertData", "tlsClientCertKey"))
-    if not chain and not key:
-        return None
-    if not chain or not key:
-        there, missing = (
-            ("tlsClientCertData", "tlsClientCertKey") if chain else ("tlsClientCertKey", "tlsClientCertData")
-        )
-        raise InvalidSecret(f"it has {there} but not {missing}; a client certificate needs both")
-    return ClientCertificate(chain, key)
+def _nothing_for(route: Route, account: str, pulled: Sequence[str]) -> str:
+    cure = "or leave out spec.access.serviceAccountName if no login is needed"
+    if not pulled:
+        return f"{account} has no imagePullSecrets; add one for {route.repository}, {cure}"
+    shown = ", ".join(clean(name, 60) for name in pulled[:_SHOWN])
+    more = f" and {len(pulled) - _SHOWN} more" if pulled[_SHOWN:] else ""
+    return (
+        f"{account} has no entry for {route.repository} in its imagePullSecrets ({shown}{more}); add one to one of "
+        f"them, {cure}"
+    )
 
 
 def _of(secret: Secret, error: E, *, role: str = "") -> E:

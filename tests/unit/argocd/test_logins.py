@@ -1,6 +1,8 @@
 """Which of Argo CD's Secrets opens a repository; each row says what Argo CD 3.5 does, or why we do less."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bundlewatch.argocd.logins import Candidate, find
 from bundlewatch.errors import InvalidSecret
@@ -114,8 +116,28 @@ def test_by_plain_http_port_80_is_the_default_one() -> None:
     assert found(repository("registry.example.com:80/shop")) is None
 
 
-def test_what_is_no_text_is_said_with_the_secrets_name() -> None:
-    broken = Candidate(name="argocd/shop", kind="repository", data={"url": b"\xff"})
+def test_a_secret_without_a_login_is_found_too_where_none_has_one() -> None:
+    assert found(repository("registry.example.com/shop", username="", password="")) == "repository"
 
-    with pytest.raises(InvalidSecret, match="Secret argocd/shop: its key url is not UTF-8"):
-        found(broken)
+
+@pytest.mark.parametrize("key", ["url", "project", "useAzureWorkloadIdentity", "insecureOCIForceHttp"])
+@pytest.mark.parametrize("kind", ["repository", "repo-creds"])
+def test_what_is_no_text_in_somebody_elses_secret_disturbs_nobody(kind: str, key: str) -> None:
+    one = repository("registry.example.com/shop", "z")
+    broken = {"url": b"registry.example.com/shop", key: b"\xff"}
+
+    assert found(Candidate(name="a", kind=kind, data=broken), one) == "z"
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["url", "project", "username", "password"]), st.binary()), max_size=4))
+def test_whatever_others_write_into_their_secrets_ours_is_found(contents: list[dict[str, bytes]]) -> None:
+    others = [Candidate(name=f"a{number}", kind="repository", data=data) for number, data in enumerate(contents)]
+
+    assert found(*others, repository("registry.example.com/shop", "ours")) == "ours"
+
+
+def test_a_key_that_is_needed_and_is_no_text_is_said_with_the_secrets_name() -> None:
+    broken = Candidate(name="argocd/shop", kind="repository", data={"password": b"\xff"})
+
+    with pytest.raises(InvalidSecret, match="Secret argocd/shop: its key password is not UTF-8"):
+        broken.text("password")

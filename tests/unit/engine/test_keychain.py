@@ -1,6 +1,6 @@
 """Where credentials come from: the order of the sources, what each refuses, and what is said about it."""
 
-import asyncio
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ from bundlewatch.errors import (
 )
 from bundlewatch.registry.credentials import Credential
 from bundlewatch.registry.hosts import Cloud
+from bundlewatch.registry.reference import parse_repository
 from unit.engine.world import (
     ROUTE,
     ApiServer,
     argocd_secret,
     basic_auth,
     docker_config,
-    in_virtual_time,
     watch_body,
 )
 
@@ -34,6 +34,7 @@ HOST = "registry_example_com"
 HERE = replace(ROUTE, namespace="argocd")
 PULLS = replace(HERE, service_account="shop")
 ARGO_CD = replace(HERE, from_argocd=True)
+NO_LOGIN = b'{"auths": {"registry.example.com": {"auth": "Og=="}}}'  # a colon alone
 
 
 class Identities:
@@ -80,7 +81,6 @@ def write_config(path: Path, *, user: str, host: str = "registry.example.com") -
         pytest.param(replace(PULLS, secret="elsewhere"), "pulling", id="a Docker configuration without an entry"),
         pytest.param(ROUTE, "of-the-operator", id="the operator's, where no source is named"),
         pytest.param(replace(HERE, ca_secret="ca"), "of-the-operator", id="authorities are no source"),
-        pytest.param(replace(PULLS, service_account="bare"), "", id="a source that has nothing is anonymous"),
         pytest.param(replace(ROUTE, insecure=True), "", id="the operator's is not sent in the clear"),
     ],
 )
@@ -115,11 +115,68 @@ async def test_without_an_operator_there_is_no_identity_and_that_is_said() -> No
         await user(replace(ROUTE, provider="aws"), ApiServer())
 
 
-async def test_a_secret_without_an_entry_is_an_error_where_it_is_the_only_source(tmp_path: Path) -> None:
-    cluster = ApiServer(secrets={"own": docker_config(other_example_com="other")})
+@pytest.mark.parametrize(
+    ("route", "says"),
+    [
+        pytest.param(
+            replace(HERE, secret="elsewhere"),
+            "Secret argocd/elsewhere: it has no entry for registry.example.com/team/shop, only for other.example.com",
+            id="a Secret",
+        ),
+        pytest.param(
+            PULLS,
+            "Secret argocd/elsewhere, one of the imagePullSecrets of ServiceAccount argocd/shop: it has no entry for "
+            "registry.example.com/team/shop, only for other.example.com; add one",
+            id="a ServiceAccount that pulls with one",
+        ),
+        pytest.param(
+            replace(HERE, service_account="many"),
+            "ServiceAccount argocd/many has no entry for registry.example.com/team/shop in its imagePullSecrets "
+            "(s0, s1, s2, s3, s4 and 1 more); add one to one of them, or leave out spec.access.serviceAccountName",
+            id="a ServiceAccount that pulls with many",
+        ),
+        pytest.param(
+            replace(HERE, service_account="bare"),
+            "ServiceAccount argocd/bare has no imagePullSecrets; add one for registry.example.com/team/shop",
+            id="a ServiceAccount that pulls with nothing",
+        ),
+        pytest.param(
+            ARGO_CD,
+            "none of the 1 Secrets of Argo CD in the namespace argocd is for registry.example.com/team/shop; correct "
+            "the url of the one that is meant, add one (`argocd repo add`), or leave out spec.access.fromArgoCD",
+            id="Argo CD",
+        ),
+    ],
+)
+async def test_a_source_that_is_named_and_has_nothing_is_an_error_with_its_name(
+    route: Route, says: str, tmp_path: Path
+) -> None:
+    cluster = server(
+        "elsewhere",
+        secrets={
+            "elsewhere": docker_config(other_example_com="other"),
+            "argo": argocd_secret("repo-creds", url="registry.example.org", username="argo", password="p"),
+            **{f"s{number}": docker_config(other_example_com="other") for number in range(6)},
+        },
+    )
+    cluster.service_accounts["bare"] = {}
+    cluster.service_accounts["many"] = {"imagePullSecrets": [{"name": f"s{number}"} for number in range(6)]}
 
-    with pytest.raises(InvalidSecret, match=r"Secret argocd/own: it has no entry for registry\.example\.com/team/shop"):
-        await user(replace(HERE, secret="own"), cluster, default=config_file(tmp_path / "config.json"))
+    with pytest.raises(InvalidSecret) as error:
+        await user(route, cluster, default=config_file(tmp_path / "config.json"))
+
+    assert str(error.value).startswith(says)
+
+
+async def test_where_several_are_named_and_none_has_anything_each_is_told() -> None:
+    cluster = server(secrets={"own": docker_config(other_example_com="other")})
+
+    with pytest.raises(InvalidSecret) as error:
+        await user(replace(PULLS, secret="own", from_argocd=True), cluster)
+
+    told = str(error.value).split(". ")
+    assert told[0] == "no source that spec.access names has credentials for registry.example.com/team/shop"
+    assert [sentence.split()[0] for sentence in told[1:]] == ["Secret", "ServiceAccount", "there"]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +211,38 @@ async def test_of_the_pull_secrets_the_first_with_an_entry_is_used() -> None:
     assert await user(PULLS, cluster) == "first"
 
 
+async def test_of_the_pull_secrets_the_entry_that_fits_best_is_used_as_by_the_kubelet() -> None:
+    cluster = server(
+        "any host",
+        "the host",
+        "the path",
+        "another path",
+        secrets={
+            "any host": docker_config(**{"*_example_com": "any host"}),
+            "the host": docker_config(**{HOST: "the host"}),
+            "the path": docker_config(**{f"{HOST}/team": "the path"}),
+            "another path": docker_config(**{f"{HOST}/other/team": "another path"}),
+        },
+    )
+
+    assert await user(PULLS, cluster) == "the path"
+
+
+async def test_a_pull_secret_that_is_gone_or_malformed_is_no_matter_where_another_has_an_entry() -> None:
+    secrets = {"own": basic_auth("ci"), "here": docker_config(**{HOST: "pulling"})}
+
+    assert await user(PULLS, server("gone", "own", "here", secrets=secrets)) == "pulling"
+
+
+async def test_a_service_account_with_ever_so_many_pull_secrets_has_few_of_them_read() -> None:
+    cluster = server(*(f"s{number}" for number in range(1000)))
+
+    with pytest.raises(SecretNotFound):
+        await user(PULLS, cluster)
+
+    assert len(cluster.secrets_read) == 64
+
+
 async def test_a_missing_service_account_is_named() -> None:
     with pytest.raises(ServiceAccountNotFound, match="argocd/shop"):
         await user(PULLS, ApiServer())
@@ -176,93 +265,6 @@ async def test_a_secret_of_argo_cd_is_refused_as_a_pull_secret_too() -> None:
 
     with pytest.raises(InvalidSecret, match="belongs to Argo CD"):
         await user(PULLS, server("mine", secrets={"mine": {**mine, "type": "kubernetes.io/dockerconfigjson"}}))
-
-
-# Argo CD's own Secrets
-
-
-async def test_argo_cds_login_comes_with_its_client_certificate() -> None:
-    cluster = ApiServer(
-        secrets={
-            "shop": argocd_secret(
-                "repository",
-                url="oci://registry.example.com/team/shop",
-                username="argo",
-                password="p",
-                tlsClientCertData="CHAIN",
-                tlsClientCertKey="KEY",
-            )
-        }
-    )
-
-    found = await Keychain(cluster=cluster).access(ARGO_CD)
-
-    assert found.credential.username == "argo"
-    assert found.certificate is not None
-    assert (found.certificate.chain_pem, found.certificate.key_pem) == (b"CHAIN", b"KEY")
-
-
-async def test_argo_cds_login_goes_to_its_own_address_and_no_other() -> None:
-    secret = argocd_secret("repository", url="registry.example.org/team", username="argo", password="p")
-
-    assert await user(ARGO_CD, ApiServer(secrets={"shop": secret})) == ""
-
-
-@pytest.mark.parametrize(
-    ("route", "data", "says"),
-    [
-        pytest.param(
-            replace(ARGO_CD, insecure=True),
-            {"password": "p"},
-            "meant for HTTPS, and is not sent in the clear",
-            id="plain",
-        ),
-        pytest.param(ARGO_CD, {"useAzureWorkloadIdentity": "true"}, "set spec.access.provider to azure", id="Azure"),
-        pytest.param(ARGO_CD, {"tlsClientCertData": "CHAIN"}, "but not tlsClientCertKey", id="half a certificate"),
-        pytest.param(ARGO_CD, {"username": "argo"}, "its key password is empty", id="no password"),
-    ],
-)
-async def test_a_login_of_argo_cd_that_cannot_be_used_is_named_with_the_cure(
-    route: Route, data: dict[str, str], says: str
-) -> None:
-    cluster = ApiServer(secrets={"shop": argocd_secret("repository", url="registry.example.com/team", **data)})
-
-    with pytest.raises(InvalidSecret) as error:
-        await user(route, cluster)
-
-    assert str(error.value).startswith("Secret argocd/shop of Argo CD")
-    assert says in str(error.value)
-
-
-async def test_where_argo_cd_itself_speaks_plain_http_so_do_we() -> None:
-    secret = argocd_secret(
-        "repository", url="registry.example.com/team", username="argo", password="p", insecureOCIForceHttp="true"
-    )
-
-    assert await user(replace(ARGO_CD, insecure=True), ApiServer(secrets={"shop": secret})) == "argo"
-
-
-@in_virtual_time
-async def test_argo_cds_secrets_are_listed_once_for_all_who_want_them_and_soon_again() -> None:
-    secret = argocd_secret("repository", url="registry.example.com/team", username="argo", password="p")
-    cluster = ApiServer(secrets={"shop": secret})
-    keychain = Keychain(cluster=cluster)
-
-    await asyncio.gather(*(keychain.access(ARGO_CD) for _ in range(100)))
-    assert cluster.argocd_lists == 1
-
-    cluster.secrets["shop"] = argocd_secret("repository", url="registry.example.com/team", username="new", password="p")
-    await asyncio.sleep(2.5)
-    assert (await keychain.access(ARGO_CD)).credential.username == "new"
-
-
-async def test_that_they_may_not_be_listed_is_said_to_all_who_want_them() -> None:
-    cluster = ApiServer(refusing={"argocd secrets": SecretNotFound("apply deploy/argocd-secrets")})
-    keychain = Keychain(cluster=cluster)
-
-    said = await asyncio.gather(*(keychain.access(ARGO_CD) for _ in range(3)), return_exceptions=True)
-
-    assert [str(error) for error in said] == ["apply deploy/argocd-secrets"] * 3
 
 
 # The operator's own Docker configuration
@@ -310,16 +312,56 @@ async def test_an_operators_configuration_that_cannot_be_used_is_said(
     assert "--registry-docker-config" in str(error.value)
 
 
-async def test_a_refusal_names_the_source_of_what_was_refused(tmp_path: Path) -> None:
+# What a refusal says
+
+
+@pytest.mark.parametrize(
+    ("route", "check"),
+    [
+        pytest.param(replace(HERE, secret="own"), "check Secret argocd/own (spec.access.secretRef), that", id="Secret"),
+        pytest.param(
+            PULLS,
+            "check Secret argocd/pull, one of the imagePullSecrets of ServiceAccount argocd/shop, that",
+            id="ServiceAccount",
+        ),
+        pytest.param(ARGO_CD, "check Secret argocd/argo of Argo CD (spec.access.fromArgoCD), that", id="Argo CD"),
+        pytest.param(
+            ROUTE, "check the operator's own Docker configuration (--registry-docker-config), that", id="the operator's"
+        ),
+        pytest.param(
+            replace(HERE, secret="open"),
+            "the entry for it in Secret argocd/open (spec.access.secretRef) holds no login; name a Secret",
+            id="a Secret that says there is no login",
+        ),
+        pytest.param(
+            replace(ROUTE, repository=parse_repository("other.example.com/team/shop")),
+            "the operator's own Docker configuration (--registry-docker-config) has no entry for it; name a Secret",
+            id="the operator's has no entry",
+        ),
+        pytest.param(
+            replace(ROUTE, insecure=True),
+            "the operator's own Docker configuration (--registry-docker-config) is never sent in the clear, as "
+            "spec.access.insecure would; name a Secret",
+            id="the operator's is not sent in the clear",
+        ),
+    ],
+)
+async def test_a_refusal_names_where_the_credentials_are_from_or_why_there_were_none(
+    route: Route, check: str, tmp_path: Path
+) -> None:
     cluster = server(
         "pull",
         secrets={
+            "own": basic_auth("own"),
             "pull": docker_config(**{HOST: "pulling"}),
             "argo": argocd_secret("repository", url="registry.example.com", username="argo", password="p"),
+            "open": {"data": {".dockerconfigjson": base64.b64encode(NO_LOGIN).decode()}},
         },
     )
     keychain = Keychain(cluster=cluster, default=config_file(tmp_path / "config.json"))
-    sources = [(await keychain.access(route)).credential.source for route in (PULLS, ARGO_CD, ROUTE)]
 
-    for source, field in zip(sources, ("serviceAccountName", "fromArgoCD", "--registry-docker-config"), strict=True):
-        assert field in source
+    assert (await keychain.access(route)).credential.cure.startswith(check)
+
+
+async def test_where_there_is_nothing_at_all_a_refusal_asks_for_a_secret() -> None:
+    assert (await Keychain(cluster=ApiServer()).access(ROUTE)).credential.cure.startswith("name a Secret with them")
