@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from kit import bundles
+from kit import bundles, faults
+from kit.proxy import Proxy
 from kit.registry import Registry
 
 PROGRAM = Path(sys.executable).parent / "bundlewatch"
@@ -315,8 +316,116 @@ def test_a_chart_that_cannot_be_deployed_is_shown_and_says_why(registry: Registr
     done = call("inspect", f"{registry.host}/cli/spoilt:1.0.0", "--insecure")
 
     assert done.returncode == 0
-    assert "Problem:     the chart config is not JSON\n" in done.stdout
+    assert "Problem:     the chart config is no JSON\n" in done.stdout
     assert "Layers:      1\n" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_what_a_terminal_has_no_character_for_is_an_escape(registry: Registry, call: Call, encoding: str) -> None:
+    config, layer = bundles.Blob(bundles.HELM_CONFIG, b"{}"), bundles.Blob(bundles.HELM_LAYER, b"an archive")
+    registry.push("cli/abroad", bundles.manifest(config, [layer], annotations={"team": "\u4e2d"}), tag="1.0.0")
+
+    done = call("inspect", f"{registry.host}/cli/abroad:1.0.0", "--insecure", PYTHONIOENCODING=encoding)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("  team: \u4e2d\n" if encoding == "utf-8" else "  team: \\u4e2d\n") in done.stdout
+
+
+@pytest.fixture
+def web(registry: Registry) -> Iterator[Proxy]:
+    """Answers as it is told to."""
+    with Proxy.start(registry.host) as proxy:
+        yield proxy
+
+
+@pytest.mark.parametrize(
+    ("answer", "command", "code", "says"),
+    [
+        pytest.param(
+            faults.Status(404, {"Content-Type": "text/html"}, b"<h1>Not found</h1>"),
+            "inspect {host}/shop:1.0.0",
+            1,
+            "{host} does not have it (any more), and does not answer like a registry; list what there is",
+            id="a web server",
+        ),
+        pytest.param(
+            faults.Status(200, {"Content-Type": "text/html"}, b"<form>Log in</form>"),
+            "inspect {host}/shop:1.0.0",
+            1,
+            "{host} sent a manifest that is no JSON; check that no proxy and no login page stands in front",
+            id="a login page",
+        ),
+        pytest.param(
+            faults.Status(200, {"Content-Type": "text/html"}, b"<form>Log in</form>"),
+            "tags {host}/shop",
+            1,
+            "{host} sends a list of tags that is no JSON; check that no proxy and no login page stands in front",
+            id="a login page for tags",
+        ),
+        pytest.param(
+            faults.Status(401),
+            "tags {host}/shop",
+            2,
+            "{host} does not say which login it wants (401), so none was sent; check that no proxy and no login page",
+            id="401 and nothing more",
+        ),
+        pytest.param(
+            faults.too_many_requests(retry_after="120"),
+            "tags {host}/shop",
+            1,
+            "(429 TOOMANYREQUESTS: slow down, Retry-After: 120); if it does not pass, give it credentials with a "
+            "higher limit (--username and --password-stdin)\n",
+            id="429",
+        ),
+    ],
+)
+def test_what_went_wrong_is_told_with_the_cure(
+    web: Proxy, call: Call, *, answer: faults.Fault, command: str, code: int, says: str
+) -> None:
+    web.fault(answer)
+
+    done = call(*command.format(host=web.host).split(), "--insecure")
+
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says.format(host=web.host) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("left", [3, 73])
+def test_what_is_left_of_a_quota_is_one_line(registry: Registry, web: Proxy, call: Call, left: int) -> None:
+    registry.push_chart("cli/quota", "quota", "1.0.0")
+    headers = {"ratelimit-limit": "100;w=21600", "ratelimit-remaining": f"{left};w=21600"}
+    web.fault(
+        faults.Lie(lambda true: faults.Response(true.status, {**true.headers, **headers}, true.body)),
+    )
+
+    done = call("inspect", f"{web.host}/cli/quota:1.0.0", "--insecure")
+
+    hint = "; a login may have a higher limit" if left == 3 else ""
+    assert done.returncode == 0
+    assert done.stderr == f"bundlewatch: {web.host} allows {left} more of 100 pulls in 6 h{hint}\n"
+
+
+def test_a_chart_whose_archive_cannot_be_had_just_now_is_shown(registry: Registry, web: Proxy, call: Call) -> None:
+    registry.push_chart("cli/half", "half", "1.0.0")
+    whole = json.loads(call("inspect", f"{registry.host}/cli/half:1.0.0", "--insecure", "-o", "json").stdout)
+    web.fault(faults.Status(503), when=lambda request: request.path.endswith(whole["layers"][0]["digest"]))
+
+    done = call("inspect", f"{web.host}/cli/half:1.0.0", "--insecure")
+
+    assert done.returncode == 0
+    assert "Chart:       half 1.0.0\n" in done.stdout
+    assert f"{web.host} cannot serve just now (503)\n" in done.stdout
+
+
+def test_a_size_that_cannot_be_is_no_traceback(web: Proxy, call: Call) -> None:
+    layer = b'{"mediaType":"x","digest":"y","size":%b}' % (b"9" * 4300)
+    web.fault(faults.Status(200, {}, b'{"schemaVersion":2,"config":{},"layers":[%b,%b]}' % (layer, layer)))
+
+    done = call("inspect", f"{web.host}/shop:1.0.0", "--insecure")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  y             0 bytes  x\n" in done.stdout
 
 
 @pytest.mark.parametrize(

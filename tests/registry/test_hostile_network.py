@@ -21,6 +21,7 @@ from kit.registry import Registry
 PLAIN = Access(insecure=True)
 TIMEOUTS = Timeouts(connect_s=1, read_s=0.5, call_s=1)
 BOMB = gzip.compress(b" " * (64 << 20))  # 65 kB
+DEEP = b'{"":' * 900 + b"0" + b"}" * 900 + b","
 HOPS = itertools.count(1)
 TAGS = frozenset(f"1.0.{number}" for number in range(2500))
 
@@ -121,7 +122,21 @@ CASES: dict[str, tuple[faults.Fault, type[BundleWatchError], str]] = {
     ),
     "it sends a bomb under no name": (with_body(BOMB), RegistryMisbehaved, "is no JSON"),
     "it goes on for ever": (faults.Endless(), RegistryMisbehaved, "more than the|took too long"),
-    "it nests for ever": (with_body(b'{"tags":' + b"[" * 1_000_000), RegistryMisbehaved, "is no JSON"),
+    "it nests for ever": (
+        with_body(b'{"tags":' + b"[" * 1_000_000),
+        RegistryMisbehaved,
+        "has more parts than are read",
+    ),
+    "it only announces": (
+        faults.Garbage(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000),
+        RegistryMisbehaved,
+        "announces its answer more than 8 times",
+    ),
+    "it sends byte by byte": (
+        faults.Garbage(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 100_000),
+        RegistryMisbehaved,
+        "in too many pieces",
+    ),
     "it leads away ten thousand times": (
         # Each to the next, as long as somebody follows.
         faults.Lie(
@@ -260,7 +275,17 @@ async def test_a_link_to_another_host_is_never_followed(
 
 
 @pytest.mark.parametrize(
-    "fault", [faults.HangInBody(200), faults.Drip(), faults.Endless()], ids=["hangs", "drips", "never ends"]
+    "fault",
+    [
+        faults.HangInBody(200),
+        faults.Drip(),
+        faults.Endless(),
+        faults.Garbage(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 200_000),
+        faults.Garbage(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 1_000_000),
+        faults.Status(200, {"Link": "<?last=1>; rel=next"}, b'{"tags":[%b""]}' % (b'"",' * 999_000)),
+        faults.Status(200, {}, b'{"tags":[%b0]}' % (DEEP * 3600)),
+    ],
+    ids=["hangs", "drips", "never ends", "only announces", "sends byte by byte", "lists nothing", "nests"],
 )
 async def test_of_ten_hosts_one_that_is_ill_delays_none(registry: Registry, listed: str, fault: faults.Fault) -> None:
     client = RegistryClient(timeouts=Timeouts(read_s=3, call_s=3))

@@ -4,7 +4,6 @@ A choice asks only whether it is a chart (`chart`). This also names images, inde
 by what their media types say, and lists layers and annotations. All of it is from a registry, and cleaned.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,8 +22,9 @@ from bundlewatch.bundle.chart import (
 )
 from bundlewatch.bundle.inspection import ReadsManifests
 from bundlewatch.bundle.provenance import LAYER_LIMIT_BYTES, Provenance
-from bundlewatch.errors import NotInRegistry, RegistryMisbehaved, UnusableContent
+from bundlewatch.errors import BundleWatchError, NotInRegistry, RegistryMisbehaved, UnusableContent
 from bundlewatch.registry.client import Access
+from bundlewatch.registry.documents import load
 from bundlewatch.registry.reference import Repository, is_digest
 from bundlewatch.registry.untrusted import clean
 
@@ -63,16 +63,22 @@ class Artifact:
     layers_in_all: int
     annotations: Mapping[str, str]
     provenance: Provenance
+    unread: str | None
+    """Why the chart layer could not be read just now, and the provenance may lack something."""
 
 
-async def describe(registry: ReadsManifests, repository: Repository, reference: str, *, access: Access) -> Artifact:
+async def describe(
+    registry: ReadsManifests, repository: Repository, reference: str, *, access: Access, lenient: bool = False
+) -> Artifact:
     """Everything that manifest, chart config and chart layer tell of a tag or digest.
 
     Raises NotInRegistry where there is no such manifest, and the other errors of the registry client. A config or
-    layer that is no good, or not there, raises nothing: the manifest is worth showing all the same.
+    layer that is no good, or not there, raises nothing: the manifest is worth showing all the same. `lenient`: nor
+    does a layer that cannot be had for any other reason; `unread` has it.
     """
     manifest = await registry.get_manifest(repository, reference, access=access)
-    body: Mapping[str, Any] = json.loads(manifest.raw)
+    body = load(manifest.raw)
+    assert isinstance(body, Mapping), "the client gives no other manifest out"
     listed = body.get("layers") or body.get("manifests")
     entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
     layers = _layers(entries)
@@ -80,7 +86,7 @@ async def describe(registry: ReadsManifests, repository: Repository, reference: 
     config = body.get("config")
     config = config if isinstance(config, Mapping) else {}
     known = provenance.of_annotations(annotations)
-    kind, chart, problem = _kind(body, layers), None, None
+    kind, chart, problem, unread = _kind(body, layers), None, None, None
     claimed = read_manifest(manifest.raw, media_type=manifest.media_type)
     if isinstance(claimed, NotAChart):
         problem = claimed.message if kind == "Helm chart" else None
@@ -90,7 +96,12 @@ async def describe(registry: ReadsManifests, repository: Repository, reference: 
             problem = found.message
         else:
             chart = found
-        known = await _of_layer(registry, repository, claimed, access=access, known=known)
+        try:
+            known = await _of_layer(registry, repository, claimed, access=access, known=known)
+        except BundleWatchError as error:
+            if not lenient:
+                raise
+            unread = str(error)
         kind = "werf bundle" if known.werf or claimed.layer_type == LEGACY_LAYER else "Helm chart"
     return Artifact(
         kind=kind,
@@ -105,6 +116,7 @@ async def describe(registry: ReadsManifests, repository: Repository, reference: 
         layers_in_all=len(entries),
         annotations=annotations,
         provenance=known,
+        unread=unread,
     )
 
 

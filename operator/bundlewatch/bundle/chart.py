@@ -6,12 +6,12 @@ ago; both are charts. Everything here comes from a registry and is not trusted: 
 before anybody sees it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bundlewatch.errors import UnusableContent
+from bundlewatch.registry.documents import DocumentError, load
 from bundlewatch.registry.reference import is_digest
 from bundlewatch.registry.untrusted import clean
 
@@ -99,8 +99,8 @@ def read_config(raw: bytes, *, manifest: ChartManifest) -> Chart | NotAChart:
 
 
 def size_bytes(value: object) -> int:
-    """A descriptor's size; 0 where it is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    """A descriptor's size; 0 where it is none, as of what no signed number of 64 bits can be."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63 else 0
 
 
 def _kind(config_type: str) -> str:
@@ -111,9 +111,9 @@ def _kind(config_type: str) -> str:
 
 def _json_object(raw: bytes, what: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise UnusableContent(f"the {what} is not JSON") from error
+        value = load(raw)
+    except DocumentError as error:
+        raise UnusableContent(f"the {what} {error}") from None
     if not isinstance(value, Mapping):
         raise UnusableContent(f"the {what} is not a JSON object")
     return value

@@ -8,7 +8,6 @@ of it, but may have OCI's own annotations on the manifest.
 
 import gzip
 import io
-import json
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Final, TypeAlias
 
 import yaml
 
+from bundlewatch.registry.documents import load
 from bundlewatch.registry.untrusted import clean
 
 LAYER_LIMIT_BYTES: Final = 8 << 20  # compressed; the usual one has a few tens of KiB
@@ -89,7 +89,7 @@ def _read(raw: bytes) -> tuple[Mapping[_Path, str], Mapping[str, object]]:
     with suppress(Exception):
         values = _of_werf(found.get("values.yaml", b""))
     with suppress(Exception):
-        extra = _mapping(json.loads(found.get("extra_annotations.json", b"{}")))
+        extra = _mapping(load(found.get("extra_annotations.json", b"{}")))
     return values, extra
 
 

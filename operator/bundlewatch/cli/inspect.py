@@ -12,7 +12,6 @@ from bundlewatch.cli.registries import Login
 from bundlewatch.errors import InvalidReference, NotInRegistry, RepositoryNotFound
 from bundlewatch.registry.client import Access, RegistryClient
 from bundlewatch.registry.manifests import digest_of
-from bundlewatch.registry.quotas import Quota
 from bundlewatch.registry.reference import Reference, parse_reference
 
 
@@ -30,19 +29,14 @@ def inspect(*, login: Login, reference: str, output: str) -> None:
     it is there, 2 a mistake in the call, or the registry refuses the login, 1 the tag or the repository is not
     there, the registry did not answer, or printing failed.
     """  # noqa: D301 - click wants the character
-    wanted, artifact, quota = run(_describe(reference, login))
+    wanted, artifact = run(_describe(reference, login))
     if output == "json":
         click.echo(json.dumps(_document(wanted, artifact), indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(_lines(wanted, artifact)))
-    if quota is not None:
-        window = f"{quota.window_s / 3600:g} h"
-        click.echo(
-            f"bundlewatch: the registry allows {quota.remaining} more of {quota.limit} pulls in {window}", err=True
-        )
 
 
-async def _describe(text: str, login: Login) -> tuple[Reference, Artifact, Quota | None]:
+async def _describe(text: str, login: Login) -> tuple[Reference, Artifact]:
     with wording.spoken(wording.FLAGS):
         wanted = parse_reference(text)
     named = wanted.digest or wanted.tag
@@ -50,11 +44,10 @@ async def _describe(text: str, login: Login) -> tuple[Reference, Artifact, Quota
         raise InvalidReference(f"{text} names no tag; write {text}:TAG, or list them with `bundlewatch tags {text}`")
     try:
         with login.access(wanted.repository) as access:
-            async with registries.client() as registry:
+            async with registries.client(tells_quotas=True) as registry:
                 if wanted.tag is not None and wanted.digest is not None:
                     await _meet(registry, wanted, access=access)
-                artifact = await describe(registry, wanted.repository, named, access=access)
-                return wanted, artifact, next(iter(registry.quotas().values()), None)
+                return wanted, await describe(registry, wanted.repository, named, access=access, lenient=True)
     except RepositoryNotFound as error:
         raise NotInRegistry(
             str(error)
@@ -85,6 +78,7 @@ def _document(wanted: Reference, artifact: Artifact) -> dict[str, object]:
         "kind": artifact.kind,
         "chart": None if chart is None else {"name": chart.name, "version": chart.version},
         "problem": artifact.problem,
+        "unread": artifact.unread,
         "digest": artifact.digest,
         "mediaType": artifact.media_type,
         "size": artifact.size,
@@ -107,6 +101,7 @@ def _lines(wanted: Reference, artifact: Artifact) -> Iterator[str]:
         ("Kind", artifact.kind),
         ("Chart", chart),
         ("Problem", artifact.problem),
+        ("Archive", artifact.unread and f"not read: {artifact.unread}"),
         ("Commit", commit),
         ("Pipeline", known.pipeline),
         ("Digest", artifact.digest),

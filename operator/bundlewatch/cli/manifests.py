@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from bundlewatch.api.admission import Document, Unreadable, complaints, documents, is_meant, stored
 from bundlewatch.api.v1alpha1 import BundleWatch
-from bundlewatch.cli import files
+from bundlewatch.cli import files, secrets
 from bundlewatch.cli.files import FileProblem
 from bundlewatch.engine.policies import compiled
 from bundlewatch.errors import InvalidSpec, Mistake
@@ -35,7 +35,8 @@ def one(file: str, *, name: str | None, namespace: str | None) -> BundleWatch:
     ((document, body),) = meant
     if wrong := (*document.repetitions(), *complaints(body)):
         raise InvalidSpec(
-            f"{file}:{document.line_of(wrong[0].path)}: {'; '.join(complaint.text for complaint in wrong)}"
+            f"{file}:{document.line_of(wrong[0].path)}: "
+            f"{'; '.join(secrets.hidden(complaint.text, body) for complaint in wrong)}"
         )
     watch = BundleWatch.parse(stored(body))
     try:

@@ -1,5 +1,6 @@
 """A registry as a person at a terminal reaches it: logged in by flags, the environment or Docker's configuration."""
 
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,12 +14,13 @@ import click
 
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.cli import docker_login, wording
-from bundlewatch.cli.endings import fail
+from bundlewatch.cli.endings import fail, note
 from bundlewatch.errors import InvalidSecret
-from bundlewatch.registry import tls
+from bundlewatch.registry import quotas, tls
 from bundlewatch.registry.client import Access, RegistryClient
 from bundlewatch.registry.credentials import ANONYMOUS, Credential
 from bundlewatch.registry.proxies import Proxies, ProxyError
+from bundlewatch.registry.quotas import Quota
 from bundlewatch.registry.reference import Repository, parse_repository
 from bundlewatch.registry.tls import ClientCertificate
 
@@ -26,6 +28,7 @@ T = TypeVar("T")
 
 _USERNAME: Final = "BUNDLEWATCH_REGISTRY_USERNAME"
 _PASSWORD: Final = "BUNDLEWATCH_REGISTRY_PASSWORD"  # noqa: S105 - a name
+_TOLD_HERE: Final = logging.NullHandler()  # in our own words, at the end
 _IN_THE_CLEAR: Final = "no login was sent, since those of Docker's configuration do not go over plain HTTP"
 
 
@@ -126,8 +129,12 @@ def flags(command: Callable[..., T]) -> Callable[..., T]:
 
 
 @asynccontextmanager
-async def client() -> AsyncIterator[RegistryClient]:
-    """A client for as long as the block lasts; through the proxies that the environment names."""
+async def client(*, tells_quotas: bool = False) -> AsyncIterator[RegistryClient]:
+    """A client for as long as the block lasts; through the proxies that the environment names.
+
+    At the end it is told what is left of a quota where that is little; `tells_quotas`: also where it is much.
+    """
+    logging.getLogger(quotas.__name__).addHandler(_TOLD_HERE)
     try:
         registry = RegistryClient(proxies=Proxies.from_environment(os.environ))
     except ProxyError as error:
@@ -136,6 +143,14 @@ async def client() -> AsyncIterator[RegistryClient]:
         yield registry
     finally:
         await registry.aclose()
+        for host, quota in registry.quotas().items():
+            if quota.is_scarce or tells_quotas:
+                note(_left(host, quota))
+
+
+def _left(host: str, quota: Quota) -> str:
+    told = f"{host} allows {quota.remaining} more of {quota.limit} pulls in {quota.window_s / 3600:g} h"
+    return f"{told}; a login may have a higher limit" if quota.is_scarce else told
 
 
 @contextmanager
@@ -148,10 +163,9 @@ def access_of(watch: BundleWatch) -> Iterator[tuple[Repository, Access]]:
     wanted = watch.spec.access
     named = wanted.secret_ref, wanted.ca_secret_ref, wanted.service_account_name
     if any(named) or wanted.from_argo_cd or wanted.provider != "generic":
-        click.echo(
-            "bundlewatch: Secrets are not read without a cluster, nor is a cloud asked; Docker's configuration and the "
-            "usual authorities stand in for spec.access",
-            err=True,
+        note(
+            "Secrets are not read without a cluster, nor is a cloud asked; Docker's configuration and the usual "
+            "authorities stand in for spec.access"
         )
     repository = parse_repository(watch.spec.repository)
     credential = _of_docker(repository, insecure=wanted.insecure)

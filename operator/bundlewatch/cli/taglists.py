@@ -2,9 +2,8 @@
 
 import json
 
-import click
-
 from bundlewatch.cli import files
+from bundlewatch.cli.endings import note
 from bundlewatch.cli.files import FileProblem
 from bundlewatch.errors import InvalidReference
 from bundlewatch.registry.reference import is_tag
@@ -29,7 +28,7 @@ def read(file: str) -> tuple[str, ...]:
     if len(tags) < len(entries):
         first = next(entry for entry in entries if not is_tag(entry))
         count = len(entries) - len(tags)
-        click.echo(f"bundlewatch: {count} in {file} left out, being no tag: {first[:60]!a} …", err=True)
+        note(f"{count} in {file} left out, being no tag: {first[:60]!a} …")
     return tags
 
 

@@ -4,13 +4,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import click
 
 from bundlewatch.cli import registries, wording
-from bundlewatch.cli.endings import run
+from bundlewatch.cli.endings import note, run
 from bundlewatch.cli.registries import Login
 from bundlewatch.registry.client import Listing
 from bundlewatch.registry.reference import Repository, parse_repository
@@ -34,11 +34,11 @@ def tags(*, login: Login, repository: str, output: str) -> None:
     """  # noqa: D301 - click wants the character
     wanted, listing = run(_list(repository, login))
     if output == "json":
-        click.echo(json.dumps({"repository": str(wanted), "tags": sorted(listing.tags)}, indent=2))
+        click.echo(json.dumps({"repository": str(wanted), "tags": listing.tags}, indent=2))
     elif listing.tags:
-        click.echo("\n".join(sorted(listing.tags)))
+        click.echo("\n".join(listing.tags))
     if listing.skipped:
-        click.echo(f"bundlewatch: {listing.skipped} more entries are no tags and were left out", err=True)
+        note(f"{listing.skipped} more entries are no tags and were left out")
 
 
 async def _list(text: str, login: Login) -> tuple[Repository, Listing]:
@@ -58,10 +58,12 @@ def _progress() -> Iterator[Callable[[int], None]]:
         nonlocal told
         if sys.stderr.isatty() and time.monotonic() - began > _LONG_S:
             told = True
-            click.echo(f"\r{count:,} tags …", err=True, nl=False)
+            with suppress(OSError):
+                click.echo(f"\r{count:,} tags …", err=True, nl=False)
 
     try:
         yield tell
     finally:
         if told:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            with suppress(OSError):
+                click.echo("\r\x1b[K", err=True, nl=False)

@@ -31,6 +31,7 @@ FLAGS: Final[Wording] = (
     ("name a Secret with them in spec.access.secretRef", "give them by --username and --password-stdin"),
     ("the Secret that spec.access.secretRef names", "the user name and password"),
     ("(spec.access.secretRef)", "(--username and --password-stdin)"),
+    (", or a longer spec.interval", ""),
     ("credentials come from a Secret", "and give it by --username"),
     (
         "put that one's certificate into the Secret of spec.access.caSecretRef",
@@ -54,6 +55,7 @@ FILE: Final[Wording] = (
     ("name a Secret with them in spec.access.secretRef", "log in with `docker login`"),
     ("the Secret that spec.access.secretRef names", "the login in Docker's configuration"),
     ("(spec.access.secretRef)", "(as by `docker login`)"),
+    (", or a longer spec.interval", ""),
     (
         "put that one's certificate into the Secret of spec.access.caSecretRef",
         f"list the tags with `bundlewatch tags --ca-file FILE`, {_HAND_OVER}",

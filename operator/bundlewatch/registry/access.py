@@ -31,6 +31,11 @@ class Journal:
 
     left_s: float  # that the calls may take on the wire; waiting for a turn is not counted
     told: set[str] = field(default_factory=set, repr=False)  # secrets that were sent along, never to be shown
+    spent_s: float = 0.0  # so far
+
+    def spend(self, seconds: float) -> None:
+        self.left_s -= seconds
+        self.spent_s += seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Errand:
     access: Access
     journal: Journal = field(compare=False)
     reference: str | None = None  # the tag or digest that is looked up; None: the tags are listed
+    logs_in: bool = False  # for a token that all who ask the repository may use, whatever they are after
 
     origin: Origin = field(init=False)
 
@@ -63,5 +69,7 @@ class Errand:
         return self.journal.left_s
 
     def __str__(self) -> str:
+        if self.logs_in:
+            return f"logging in to pull {self.repository}"
         doing = f"looking up {self.reference} in" if self.reference else "listing the tags of"
         return f"{doing} {self.repository}"

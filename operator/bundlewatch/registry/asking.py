@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from bundlewatch.errors import RateLimited, RegistryMisbehaved, UnusableContent
+from bundlewatch.errors import RegistryMisbehaved, UnusableContent
 from bundlewatch.registry import failures, quotas, redirects
 from bundlewatch.registry.access import Errand
 from bundlewatch.registry.auth import TOKEN_ANSWER_BYTES, Authenticator
@@ -62,6 +62,8 @@ class Asker:
                 errand, method, url, _with(headers, authorization), max_bytes=max_bytes, may_leave=may_leave
             )
         if answer.status in {401, 403}:
+            # What a token may do was settled when it was given: a permission granted since needs another one.
+            self._auth.forget(errand, authorization)
             raise failures.of_answer(errand, answer)
         return answer
 
@@ -82,8 +84,7 @@ class Asker:
             answer = await self._exchange(errand, method, url, headers=headers, max_bytes=max_bytes)
             if answer.status not in redirects.STATUSES:
                 if url.origin != home and answer.status != 200:
-                    said = failures.what_it_said(answer, hide=failures.secrets_of(errand))
-                    raise misbehaved(errand, f"redirects to {url.origin.authority}, which refuses ({said})")
+                    raise failures.of_redirected(errand, url.origin, answer)
                 return answer
             try:
                 url = redirects.follow(
@@ -152,16 +153,14 @@ class Asker:
                     _ration(slot, self._note_quota(errand, answer))
                 if failures.is_rate_limit(answer):
                     wait_s = slot.push_back(failures.retry_after_s(answer, now=self._now()))
-                    raise RateLimited(
-                        f"{errand}: {host} asks for fewer requests ({answer.status})", retry_after_s=wait_s
-                    )
+                    raise failures.rate_limited(errand, host, answer, wait_s=wait_s)
                 if failures.is_outage(answer.status):
                     slot.failed(f"answered {answer.status}")
                 else:
                     slot.succeeded()
                 return answer
             finally:
-                errand.journal.left_s -= self._timing.clock() - started
+                errand.journal.spend(self._timing.clock() - started)
         raise failures.of_call(errand, host, failure)
 
     def _note_quota(self, errand: Errand, answer: Answer) -> Quota | None:

@@ -8,17 +8,18 @@ distribution's token specification, RFC 6749 §6.
 """
 
 import asyncio
-import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import urlencode
 
-from bundlewatch.errors import AccessDenied, BundleWatchError, RegistryMisbehaved, RegistryUnavailable
-from bundlewatch.registry import challenges, failures, realms
-from bundlewatch.registry.access import Access, Errand
+from bundlewatch.errors import AccessDenied, BundleWatchError, Fault, RegistryMisbehaved, RegistryUnavailable
+from bundlewatch.registry import challenges, failures, flights, realms
+from bundlewatch.registry.access import Access, Errand, Journal
 from bundlewatch.registry.challenges import Challenge
 from bundlewatch.registry.credentials import Credential
+from bundlewatch.registry.documents import FRONT, DocumentError, load
 from bundlewatch.registry.transport import Answer
 from bundlewatch.registry.untrusted import clean
 from bundlewatch.registry.urls import Origin, Url
@@ -28,6 +29,7 @@ _TOKEN_CHARACTERS = 16 << 10
 _DEFAULT_LIFE_S = 60.0  # the specification's, also for a life of 0
 _LONGEST_LIFE_S = 3600.0
 _USED_OF_LIFE = 0.8
+_RENEW_AGAIN_S = 30.0  # after a renewal that failed, while the old token is still good
 _KEPT = 10_000
 _CLIENT_ID = "bundlewatch"
 
@@ -53,17 +55,24 @@ class _TokenKey:
 class _Token:
     header: str
     renew_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    task: "asyncio.Task[_Token]"
+    journal: Journal
 
 
 class Authenticator:
-    """`anticipate()` before a request, `answer()` after a 401; both give the header to send."""
+    """`anticipate()` before a request, `answer()` after a 401; both give the header to send. `forget()` after a 403."""
 
     def __init__(self, *, ask: AsksTokenServer, clock: Callable[[], float]) -> None:
         self._ask = ask
         self._clock = clock
         self._wanted: dict[tuple[Origin, Access], Challenge] = {}
         self._tokens: dict[_TokenKey, _Token] = {}
-        self._flights: dict[_TokenKey, asyncio.Task[_Token]] = {}
+        self._flights: dict[_TokenKey, _Flight] = {}
 
     async def anticipate(self, errand: Errand) -> str | None:
         """The header that will likely be wanted; None: ask without."""
@@ -82,9 +91,17 @@ class Authenticator:
 
     async def answer(self, errand: Errand, answer: Answer, *, refused: str | None) -> str:
         """The header for a 401; `refused` is what was sent before. Raises AccessDenied when there is none left."""
-        challenge = challenges.choose(challenges.parse(answer.header_lines("www-authenticate")))
+        wanted = challenges.parse(answer.header_lines("www-authenticate"))
+        challenge = challenges.choose(wanted)
         host = errand.origin.authority
         said = failures.what_it_said(answer, hide=failures.secrets_of(errand))
+        if not wanted and refused is not None:
+            raise failures.denied(errand, host, said)
+        if not wanted:
+            raise AccessDenied(
+                f"{errand}: {host} does not say which login it wants ({said}), so none was sent; {FRONT}, and that "
+                "host and port are right"
+            )
         if challenge is None:
             raise AccessDenied(
                 f"{errand}: {host} wants a kind of login other than Basic and Bearer ({said}); "
@@ -98,11 +115,21 @@ class Authenticator:
         self._wanted[errand.origin, errand.access] = challenge
         return header
 
+    def forget(self, errand: Errand, header: str | None) -> None:
+        """The header was refused: if it is a token that was fetched, the next one to ask gets another."""
+        challenge = self._wanted.get((errand.origin, errand.access))
+        if challenge is None or challenge.scheme == "basic" or errand.access.credential.registry_token:
+            return
+        key = self._key(errand, challenge)
+        token = self._tokens.get(key)
+        if token is not None and token.header == header:
+            del self._tokens[key]
+
     async def aclose(self) -> None:
-        flights, self._flights = list(self._flights.values()), {}
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        under_way, self._flights = [flight.task for flight in self._flights.values()], {}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _header(self, errand: Errand, challenge: Challenge, *, refused: str | None) -> str | None:
         credential = errand.access.credential
@@ -113,7 +140,12 @@ class Authenticator:
         key = self._key(errand, challenge)
         token = self._tokens.get(key)
         if token is None or token.header == refused or self._clock() >= token.renew_at:
-            token = await self._shared_fetch(errand, key)
+            try:
+                token = await self._shared_fetch(errand, key)
+            except Fault:
+                if token is None or token.header == refused or self._clock() >= token.expires_at:
+                    raise
+                self._tokens[key] = replace(token, renew_at=self._clock() + _RENEW_AGAIN_S)
         return token.header
 
     def _key(self, errand: Errand, challenge: Challenge) -> _TokenKey:
@@ -131,17 +163,25 @@ class Authenticator:
         return _TokenKey(origin, errand.access, realm, challenge.parameters.get("service", "")[:1024], scope)
 
     async def _shared_fetch(self, errand: Errand, key: _TokenKey) -> _Token:
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = asyncio.create_task(self._fetch(errand, key))
-            self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._landed(key, done))
-        return await asyncio.shield(flight)
+        """Whoever has begun it, it is nobody's own: it has words and time of its own, and all who wait pay for it."""
+        known = self._flights.get(key)
+        if known is None:
+            own = Errand(errand.repository, errand.access, Journal(math.inf), logs_in=True)
+            known = self._flights[key] = _Flight(flights.begin(self._fetch(own, key)), own.journal)
+            known.task.add_done_callback(lambda done: self._landed(key, done))
+        started = self._clock()
+        try:
+            return await asyncio.shield(known.task)
+        finally:
+            errand.journal.spend(min(known.journal.spent_s, self._clock() - started))
 
     def _landed(self, key: _TokenKey, flight: "asyncio.Task[_Token]") -> None:
         self._flights.pop(key, None)
-        if flight.cancelled() or flight.exception() is not None:
-            self._tokens.pop(key, None)
+        if flight.cancelled():
+            return
+        if flight.exception() is not None:
+            if not isinstance(flight.exception(), Fault):
+                self._tokens.pop(key, None)
             return
         if len(self._tokens) >= _KEPT:
             now = self._clock()
@@ -170,7 +210,7 @@ class Authenticator:
         if answer.status != 200:
             raise _refusal(errand, key.realm.origin, answer)
         token, life_s = _read_token(errand, key.realm.origin, answer)
-        return _Token(f"Bearer {token}", asked_at + _USED_OF_LIFE * life_s)
+        return _Token(f"Bearer {token}", asked_at + _USED_OF_LIFE * life_s, asked_at + life_s)
 
 
 def _refresh_form(credential: Credential, key: _TokenKey) -> bytes:
@@ -201,10 +241,12 @@ def _refusal(errand: Errand, origin: Origin, answer: Answer) -> BundleWatchError
 
 def _read_token(errand: Errand, origin: Origin, answer: Answer) -> tuple[str, float]:
     try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        document = load(answer.body)
+    except DocumentError:
         document = None
-    found = (document.get("access_token") or document.get("token")) if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        document = {}
+    found = document.get("access_token") or document.get("token")
     usable = isinstance(found, str) and found.isascii() and found.isprintable() and " " not in found
     if not isinstance(found, str) or not usable or len(found) > _TOKEN_CHARACTERS:
         raise RegistryMisbehaved(f"{errand}: its token server {origin.authority} answers without a usable token")

@@ -13,6 +13,7 @@ import aiohttp
 
 from bundlewatch.registry.proxies import Proxy
 from bundlewatch.registry.resolver import RefusedAddressError
+from bundlewatch.registry.wire import WastefulError
 
 _REACHABLE = "check that the registry runs and that its host and port are right"
 
@@ -36,6 +37,7 @@ class Blame(Enum):
     """What was at fault, as far as it makes a difference to what is done next."""
 
     OUTAGE = auto()  # the host could not be reached or did not finish: nobody needs to ask it just now
+    HURRY = auto()  # we had less time left than a call may take: that says nothing about the host
     ANSWER = auto()  # the host is there, and its answer is no good
     SIZE = auto()  # the answer is longer than what was asked for may be
     TRUST = auto()  # the host's certificate and our authorities do not fit; others may trust it
@@ -89,6 +91,8 @@ def explain(  # noqa: C901, PLR0912 - a table, row by row
             return _no_tls(root.os_error)
         case aiohttp.ClientConnectorError():
             return _unreachable(root.os_error)
+        case WastefulError():
+            return CallError(str(root), blame=Blame.ANSWER)
         case aiohttp.ClientPayloadError():
             return CallError("broke off in the middle of its answer")
         case aiohttp.ClientResponseError():

@@ -6,6 +6,7 @@ is the caller's business. Knows nothing of charts, Applications or Kubernetes. R
 specification 1.1.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ __all__ = ["Access", "Descriptor", "HostLimits", "Listing", "ListingLimits", "Ma
 
 logger = logging.getLogger(__name__)
 
+_LONG_PAGE_BYTES = 256 << 10  # what is longer is read beside the event loop, or one host could hold all others up
 _CALLS_PER_ERRAND = 4  # a refused try, a token, the try itself and a redirect may all take their time
 
 
@@ -54,6 +56,7 @@ class RegistryClient(Registry):
         """
         self._timeouts = timeouts or Timeouts()
         self._listing_limits = listing_limits or ListingLimits()
+        self._reading = asyncio.Lock()
         self._asker = Asker(
             transport or Transport(timeouts=self._timeouts, proxies=proxies or Proxies()),
             host_limits=host_limits or HostLimits(),
@@ -118,11 +121,18 @@ class RegistryClient(Registry):
             if answer.status != 200:
                 raise failures.of_answer(errand, answer)
             try:
-                tags = pages.add(answer.body, link=answer.header_lines("link"))
+                tags = await self._read(pages, answer)
             except PageError as error:
                 raise misbehaved(errand, str(error)) from None
             del answer  # the next page need not find this one in memory
             yield tags
+
+    async def _read(self, pages: Pages, answer: Answer) -> list[str]:
+        link = answer.header_lines("link")
+        if len(answer.body) <= _LONG_PAGE_BYTES:
+            return pages.add(answer.body, link=link)
+        async with self._reading:  # a page of many tags takes ten times its size in memory while it is read
+            return await asyncio.to_thread(pages.add, answer.body, link=link)
 
     def _listing_errand(self, repository: Repository, access: Access) -> Errand:
         return Errand(repository, access, Journal(self._listing_limits.wire_s))
@@ -216,7 +226,7 @@ class RegistryClient(Registry):
         """None: the registry leaves out what a HEAD is for, so the manifest itself has to tell."""
         digest = (answer.header("docker-content-digest") or "").strip()
         length = answer.header("content-length") or ""
-        if not is_digest(digest) or not length.isdigit():
+        if not is_digest(digest) or not (length.isascii() and length.isdigit()):
             return None
         if is_digest(reference) and digest != reference:
             raise misbehaved(errand, "answers for another digest than the one it was asked for")

@@ -6,7 +6,6 @@ distribution specification §"Error Codes".
 """
 
 import email.utils
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from bundlewatch.errors import (
     BundleWatchError,
     NotInRegistry,
     NotTrusted,
+    RateLimited,
     RegistryMisbehaved,
     RegistryUnavailable,
     RepositoryNotFound,
@@ -23,8 +23,10 @@ from bundlewatch.errors import (
 )
 from bundlewatch.registry.access import Errand
 from bundlewatch.registry.call_errors import Blame, CallError
+from bundlewatch.registry.documents import DocumentError, load
 from bundlewatch.registry.transport import Answer
 from bundlewatch.registry.untrusted import clean
+from bundlewatch.registry.urls import Origin
 
 _SAID_LIMIT = 200
 _HEARD_LIMIT = 2000
@@ -49,7 +51,7 @@ def of_call(errand: Errand, host: str, error: CallError) -> BundleWatchError:
         cure = _MIRROR_CURE
     message = f"{errand}: {host} {error.cause}" + (f"; {cure}" if cure else "")
     match error.blame:
-        case Blame.OUTAGE:
+        case Blame.OUTAGE | Blame.HURRY:
             return RegistryUnavailable(message)
         case Blame.TRUST:
             return NotTrusted(message)
@@ -69,7 +71,9 @@ def of_answer(errand: Errand, answer: Answer) -> BundleWatchError:
         case 404:
             if "NAME_UNKNOWN" in codes(answer) or errand.reference is None:
                 return _unknown_repository(errand, host, answer, said)
-            return NotInRegistry(f"{errand}: {host} does not have it (any more)")
+            return NotInRegistry(
+                f"{errand}: {host} does not have it (any more){_no_registry(answer) if answer.body else ''}"
+            )
         case 400 if errand.access.insecure and b"HTTPS" in answer.body:
             cure = "set spec.access.insecure to false" if errand.access.mirror_of is None else _MIRROR_CURE
             return RegistryUnavailable(f"{errand}: {host} speaks TLS; {cure}")
@@ -77,6 +81,15 @@ def of_answer(errand: Errand, answer: Answer) -> BundleWatchError:
             return RegistryUnavailable(f"{errand}: {host} cannot serve just now ({said})")
         case _:
             return RegistryMisbehaved(f"{errand}: {host} refuses ({said})")
+
+
+def of_redirected(errand: Errand, there: Origin, answer: Answer) -> BundleWatchError:
+    """A refusal of where the registry has sent us."""
+    said = what_it_said(answer, hide=secrets_of(errand))
+    told = f"{errand}: {errand.origin.authority} redirects to {there.authority}, which"
+    if is_outage(answer.status):
+        return RegistryUnavailable(f"{told} cannot serve just now ({said})")
+    return RegistryMisbehaved(f"{told} refuses ({said})")
 
 
 def denied(errand: Errand, host: str, said: str) -> AccessDenied:
@@ -92,13 +105,18 @@ def denied(errand: Errand, host: str, said: str) -> AccessDenied:
 
 
 def _unknown_repository(errand: Errand, host: str, answer: Answer, said: str) -> RepositoryNotFound:
-    told = "" if codes(answer) or answer.header(_REGISTRY_HEADER) else ", and does not answer like a registry"
+    told = _no_registry(answer)
     anonymous = errand.access.credential.is_anonymous
     hidden = "it needs credentials (spec.access.secretRef)" if anonymous else "our credentials may not see it"
     return RepositoryNotFound(
         f"{errand}: {host} knows no such repository{told} ({said}); "
         f"check the host and the name; perhaps nothing was pushed yet, or {hidden}"
     )
+
+
+def _no_registry(answer: Answer) -> str:
+    """What there is to be said of a 404 without any sign of a registry."""
+    return "" if codes(answer) or answer.header(_REGISTRY_HEADER) else ", and does not answer like a registry"
 
 
 def is_outage(status: int) -> bool:
@@ -112,6 +130,19 @@ def is_rate_limit(answer: Answer) -> bool:
         return False
     by_hint = answer.status == 503 and answer.header("retry-after") is not None
     return answer.status == 429 or by_hint or "TOOMANYREQUESTS" in codes(answer)
+
+
+def rate_limited(errand: Errand, host: str, answer: Answer, *, wait_s: float) -> RateLimited:
+    """429 in all its disguises, in the registry's own words."""
+    said = what_it_said(answer, hide=secrets_of(errand))
+    hint = clean(answer.header("retry-after") or "", 40, hide=secrets_of(errand))
+    told = f"{errand}: {host} asks for fewer requests ({said}{', Retry-After: ' + hint if hint else ''})"
+    if errand.access.mirror_of is None:
+        told += (
+            "; if it does not pass, give it credentials with a higher limit (spec.access.secretRef), or a longer "
+            "spec.interval"
+        )
+    return RateLimited(told, retry_after_s=wait_s)
 
 
 def retry_after_s(answer: Answer, *, now: datetime) -> float | None:
@@ -149,8 +180,8 @@ def secrets_of(errand: Errand) -> tuple[str, ...]:
 
 def _errors(answer: Answer) -> list[tuple[str, str]]:
     try:
-        document = json.loads(answer.body) if answer.body[:1] == b"{" else None
-    except (ValueError, RecursionError):
+        document = load(answer.body) if answer.body[:1] == b"{" else None
+    except DocumentError:
         return []
     if not isinstance(document, dict):
         return []

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from bundlewatch.errors import InvalidReference
-from bundlewatch.registry.reference import Repository, parse_host, parse_repository
+from bundlewatch.registry.reference import Repository, parse_host, parse_repository, without_login
 from bundlewatch.registry.untrusted import clean
 
 FILE_LIMIT_BYTES: Final = 1 << 20
@@ -195,9 +195,7 @@ def _place(location: Iterable[int | str]) -> str:
 
 
 def _shown(text: str, limit: int) -> str:
-    """What stands before an @ may be a password, as in a URL: it is not repeated."""
-    _, at, rest = text.rpartition("@")
-    return clean(f"…@{rest}" if at else text, limit)
+    return clean(without_login(text), limit)
 
 
 def _fields(location: tuple[int | str, ...]) -> Iterable[str]:

@@ -7,16 +7,17 @@ sorting at the end, and pages that were there before are told by what they hash 
 specification §"Listing Tags" and the habits of the servers in use.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from bundlewatch.registry.documents import FRONT, DocumentError, load
 from bundlewatch.registry.links import LinkError, next_query
 from bundlewatch.registry.reference import tags_among
 
 PAGE_SIZE: Final = 1000  # Amazon ECR refuses more
 _BARREN_PAGES = 10  # pages in a row that promise more and bring nothing new
+_OTHER_COMMAS = 100  # of a page, beside those between its tags
 _TIDYINGS = 16  # how often more tags than are allowed may turn out to be repetitions
 
 
@@ -95,9 +96,9 @@ class Pages:
         self._bytes += len(body)
         if self._bytes > self._limits.total_bytes:
             raise PageError(f"sends a list of tags that is longer than {self._limits.total_bytes >> 20} MiB")
-        if max(body.count(b",") - 100, 0) > self._limits.tags:  # before a parser makes objects of them
+        if max(body.count(b",") - _OTHER_COMMAS, 0) > self._limits.tags:  # before a parser makes objects of them
             raise self.too_many()
-        names = parse_page(body)
+        names = parse_page(body, commas=self._limits.tags + _OTHER_COMMAS)
         tags = tags_among(names)
         self._skipped += len(names) - len(tags)
         if self._skipped > self._limits.tags:
@@ -183,8 +184,8 @@ class Collection:
 def is_empty_answer(body: bytes) -> bool:
     """Whether the body of a 404 says that the repository is there and has no tags, as some old servers put it."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = load(body)
+    except DocumentError:
         return False
     return (
         isinstance(document, dict)
@@ -194,14 +195,14 @@ def is_empty_answer(body: bytes) -> bool:
     )
 
 
-def parse_page(body: bytes) -> list[str]:
+def parse_page(body: bytes, *, commas: int) -> list[str]:
     """The tags of one page, unchecked; `null` is an empty list. Raises PageError."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise PageError("sends a list of tags that is no JSON") from None
+        document = load(body, commas=commas)
+    except DocumentError as error:
+        raise PageError(f"sends a list of tags that {error.with_cure}") from None
     if not isinstance(document, dict) or "tags" not in document:
-        raise PageError('sends a list of tags that is no object with "tags"')
+        raise PageError(f'sends a list of tags that is no object with "tags"; {FRONT}')
     names = document["tags"]
     if names is None:
         return []

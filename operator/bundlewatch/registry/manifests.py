@@ -6,10 +6,10 @@ OCI image specification §"Digests".
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 
 from bundlewatch.registry import media_types
+from bundlewatch.registry.documents import DocumentError, load
 from bundlewatch.registry.reference import is_digest
 from bundlewatch.registry.transport import Answer
 from bundlewatch.registry.untrusted import clean
@@ -54,24 +54,18 @@ def digest_of(content: bytes, *, algorithm: str = "sha256") -> str:
 def read(answer: Answer, *, digest: str | None) -> Manifest:
     """The manifest in an answer, checked against the digest it was asked by, if any. Raises ContentError.
 
-    What the registry says itself is not what it has under that digest was damaged on the way, not malformed.
+    What the registry says itself is not what it has there was damaged on the way, whatever it looks like: its word
+    counts where it was not asked by a digest.
     """
+    told = (answer.header("docker-content-digest") or "").strip()
     if digest is not None:
         verify(answer.body, digest=digest)
+    elif is_digest(told):
+        verify(answer.body, digest=told)
     try:
-        return _read(answer, digest=digest)
-    except MalformedError:
-        told = (answer.header("docker-content-digest") or "").strip()
-        if is_digest(told):
-            verify(answer.body, digest=told)
-        raise
-
-
-def _read(answer: Answer, *, digest: str | None) -> Manifest:
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        raise MalformedError("sent a manifest that is no JSON") from None
+        document = load(answer.body)
+    except DocumentError as error:
+        raise MalformedError(f"sent a manifest that {error.with_cure}") from None
     if not isinstance(document, dict):
         raise MalformedError("sent a manifest that is no object")
     header = media_types.bare(answer.header("content-type") or "")

@@ -23,6 +23,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _TAGS = re.compile(rf"{_TAG.pattern}(?:\n{_TAG.pattern})*+")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_DIGESTS = ("sha256:", "sha512:")
 _EXAMPLE = "such as registry.example.com/team/app"
 
 
@@ -91,11 +92,9 @@ def parse_host(text: str) -> str:
             return _host(text, text)
         except InvalidReference:
             pass
-    _, at, rest = text.rpartition("@")
-    shown = f"…@{rest}" if at else text  # what stands before the @ may be a password
     raise InvalidReference(
-        f"{clean(shown, _SHOWN)!r} is no host of a registry: write it alone, with its port unless that is 443, such as "
-        "registry.example.com or registry.example.com:5000"
+        f"{clean(without_login(text), _SHOWN)!r} is no host of a registry: write it alone, with its port unless that "
+        "is 443, such as registry.example.com or registry.example.com:5000"
     )
 
 
@@ -109,6 +108,17 @@ def parse_reference(text: str) -> Reference:
     return Reference(repository=_repository(name, text), tag=tag, digest=digest)
 
 
+def without_login(text: str) -> str:
+    """What may be shown of a name that somebody wrote, whatever it is: before an @ may stand a password, also one with
+    an @ or a slash in it. Only what stands before a digest is known to be none.
+    """
+    name, at, digest = text.rpartition("@")
+    if not at or not digest.startswith(_DIGESTS):
+        name, at, digest = text, "", ""
+    _, login, rest = name.rpartition("@")
+    return f"{'…@' if login else ''}{rest}{at}{digest}"
+
+
 def _split(text: str) -> tuple[str, str | None, str | None]:
     """Name, tag and digest as written; only what no part can have is refused here."""
     if not text.isascii() or not text.isprintable() or " " in text:
@@ -118,8 +128,13 @@ def _split(text: str) -> tuple[str, str | None, str | None]:
         raise _invalid(text, f"only oci:// may stand before it; write host/path, {_EXAMPLE}")
     name, at, digest = rest.partition("@")
     if at and "/" in digest:
-        # What stands before the @ may be a password: it is not repeated.
-        raise _invalid(f"…@{digest}", "it carries a user name; remove it, credentials come from a Secret")
+        raise _invalid(text, "it carries a user name; remove it, credentials come from a Secret")
+    if at and not digest.startswith(_DIGESTS):
+        raise _invalid(
+            text,
+            "what follows the @ is no digest: write sha256: and 64 lower-case hex digits; if a user name stands before "
+            "the @, remove it, credentials come from a Secret",
+        )
     head, colon, tag = name.rpartition(":")
     if not colon or "/" in tag or "]" in tag:  # a port, or a part of an IPv6 address
         return name, None, digest if at else None
@@ -190,4 +205,4 @@ def _check_path(path: str, text: str) -> None:
 
 
 def _invalid(text: str, why: str) -> InvalidReference:
-    return InvalidReference(f"{clean(text, _SHOWN)!r} is no repository: {why}")
+    return InvalidReference(f"{clean(without_login(text), _SHOWN)!r} is no repository: {why}")

@@ -8,6 +8,8 @@ up all others, and the end of the process too.
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import threading
 
@@ -67,7 +69,10 @@ async def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[R
         with contextlib.suppress(RuntimeError):  # the loop is closed, nobody waits any more
             loop.call_soon_threadsafe(deliver, outcome)
 
-    threading.Thread(target=ask, name=f"look up {host}", daemon=True).start()
+    try:
+        threading.Thread(target=ask, name=f"look up {host}", daemon=True).start()
+    except RuntimeError:  # the system has no more threads for us
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
     return await answer
 
 

@@ -29,10 +29,12 @@ from bundlewatch.registry.proxies import Proxies, Proxy
 from bundlewatch.registry.resolver import CheckingResolver, is_refused
 from bundlewatch.registry.tls import ClientCertificate
 from bundlewatch.registry.urls import Origin, Url
+from bundlewatch.registry.wire import Connector
 
 _USER_AGENT = f"bundlewatch/{__version__}"
 _ERROR_BODY_BYTES = 64 << 10
 _HEADER_BYTES = 16 << 10  # of one header
+_AHEAD_BYTES = 64 << 10  # of an answer, parsed before anybody has read it
 _POOLS_KEPT = 64
 _URLS_KEPT = 4096
 _DIRECT = Proxies()
@@ -150,9 +152,9 @@ class Transport:
             )
         if proxy is not None and proxy.authorization and url.origin.scheme == "http":
             headers = {**headers, "proxy-authorization": proxy.authorization}
+        hurried = within_s is not None and within_s < self._timeouts.call_s
+        deadline_s = within_s if within_s is not None and hurried else self._timeouts.call_s
         pool = await self._pool(ca_pem, certificate)
-        pool.in_use += 1
-        deadline_s = min(self._timeouts.call_s, within_s if within_s is not None else self._timeouts.call_s)
         try:
             async with asyncio.timeout(deadline_s):
                 answer = await self._exchange(
@@ -166,7 +168,7 @@ class Transport:
         except CallError:
             raise
         except TimeoutError:
-            failure = CallError("took too long over its answer")
+            failure = CallError("took too long over its answer", blame=Blame.HURRY if hurried else Blame.OUTAGE)
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
             failure = explain(error, scheme=url.origin.scheme, proxy=proxy, shown=certificate is not None)
         finally:
@@ -205,16 +207,22 @@ class Transport:
                 await stream.aclose()
 
     async def _pool(self, ca_pem: bytes | None, certificate: ClientCertificate | None) -> _Pool:
+        """One that counts as in use from now on, or another that needs room could close it meanwhile."""
         key = _identity(ca_pem, certificate)
         pool = self._pools.get(key)
         if pool is not None:
             self._pools.move_to_end(key)
+            pool.in_use += 1
             return pool
-        pool = _Pool(tls.context(ca_pem, certificate) if self._inner is None else None)
+        pool = _Pool(tls.context(ca_pem, certificate) if self._inner is None else None, in_use=1)
         self._pools[key] = pool
-        idle = next((old for old, known in self._pools.items() if not known.in_use), key)
-        if len(self._pools) > _POOLS_KEPT and idle != key:
-            await self._pools.pop(idle).aclose()
+        idle = next((old for old, known in self._pools.items() if not known.in_use), None)
+        if len(self._pools) > _POOLS_KEPT and idle is not None:
+            try:
+                await self._pools.pop(idle).aclose()
+            except BaseException:
+                pool.in_use -= 1
+                raise
         return pool
 
 
@@ -234,7 +242,7 @@ def _open(context: ssl.SSLContext, *, guarded: bool, service: bool, proxy: Proxy
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=Connector(
                 ssl=context,
                 limit=0,  # each host has its limit in `throttle`; a common one would let hosts delay each other
                 keepalive_timeout=30,
@@ -244,6 +252,7 @@ def _open(context: ssl.SSLContext, *, guarded: bool, service: bool, proxy: Proxy
             trust_env=False,
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
+            read_bufsize=_AHEAD_BYTES,
         )
 
     return AiohttpTransport(verify=context, trust_env=False, client=session, proxy=through)

@@ -8,7 +8,15 @@ import pytest
 
 from bundlewatch.bundle.artifact import Artifact, describe
 from bundlewatch.bundle.chart import CONFIG_LIMIT_BYTES, HELM_CONFIG, HELM_LAYER, LEGACY_LAYER
-from bundlewatch.errors import BundleWatchError, NotInRegistry, RegistryMisbehaved, RegistryUnavailable, UnusableContent
+from bundlewatch.errors import (
+    AccessDenied,
+    BundleWatchError,
+    NotInRegistry,
+    RateLimited,
+    RegistryMisbehaved,
+    RegistryUnavailable,
+    UnusableContent,
+)
 from bundlewatch.registry.client import Access, Descriptor, Manifest
 from bundlewatch.registry.manifests import digest_of
 from bundlewatch.registry.media_types import OCI_MANIFEST
@@ -75,7 +83,7 @@ async def test_a_chart_layer_behind_hundreds_of_others_is_found() -> None:
 @pytest.mark.parametrize(
     ("spoilt", "says"),
     [
-        pytest.param({"config": b"no JSON"}, "the chart config is not JSON", id="no JSON"),
+        pytest.param({"config": b"no JSON"}, "the chart config is no JSON", id="no JSON"),
         pytest.param({"config": b"[]"}, "the chart config is not a JSON object", id="no object"),
         pytest.param({"config": b"{}"}, "names no chart", id="no name"),
         pytest.param({"config": NotInRegistry("gone")}, "cannot be read: gone", id="not there"),
@@ -108,6 +116,26 @@ async def test_a_layer_without_a_digest_is_not_asked_for(digest: object) -> None
     found = await described(layers=[{"mediaType": LEGACY_LAYER, "digest": digest}])
 
     assert (found.kind, found.problem) == ("werf bundle", None)
+
+
+@pytest.mark.parametrize("error", [RegistryUnavailable("down"), AccessDenied("not yours"), RateLimited("less")])
+async def test_whoever_only_looks_is_shown_the_rest_where_the_archive_cannot_be_had(error: BundleWatchError) -> None:
+    content = {"mediaType": HELM_CONFIG, "digest": digest_of(CONFIG), "size": len(CONFIG)}
+    blobs: Blobs = {digest_of(CONFIG): CONFIG, digest_of(ARCHIVE): error}
+    registry = Registry({"config": content, "layers": [LAYER]}, blobs)
+
+    found = await describe(registry, REPOSITORY, "1.0.0", access=Access(), lenient=True)
+
+    assert found.chart is not None
+    assert (found.kind, found.unread) == ("Helm chart", str(error))
+
+
+@pytest.mark.parametrize("size", [1 << 63, int("9" * 4300), -1, 1.5, "5", True])
+async def test_a_size_that_cannot_be_is_none(size: object) -> None:
+    found = await described(size=size, layers=[{**LAYER, "size": size}])
+
+    assert (found.problem, found.layers[0].size) == (None, 0)
+    assert found.size < 10_000
 
 
 @pytest.mark.parametrize("where", ["config", "archive"])

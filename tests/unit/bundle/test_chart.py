@@ -85,7 +85,9 @@ def test_what_is_no_chart_says_what_it_is(raw: bytes, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"[]", b"{", b"\xff", b"[" * 100_000], ids=["empty", "list", "cut", "binary", "deep"]
+    "raw",
+    [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"x":[%b0]}' % (b"[]," * 200_000)],
+    ids=["empty", "list", "cut", "binary", "deep", "many"],
 )
 def test_what_is_no_json_object_is_the_registrys_fault(raw: bytes) -> None:
     with pytest.raises(UnusableContent, match="manifest"):

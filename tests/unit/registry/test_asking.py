@@ -1,12 +1,13 @@
 """How a registry is reached: where, how often, how long, and what becomes of a host that does not answer."""
 
 import asyncio
+import re
 
 import httpx
 import pytest
 
 from bundlewatch.errors import RegistryMisbehaved, RegistryUnavailable
-from bundlewatch.registry.client import Access, HostLimits, Timeouts
+from bundlewatch.registry.client import Access, HostLimits, ListingLimits, Timeouts
 from bundlewatch.registry.reference import parse_repository
 from unit.registry.scripted import REPOSITORY, in_turn, play
 
@@ -109,3 +110,36 @@ async def test_a_dead_host_is_left_alone_after_a_while_and_its_message_names_no_
         await played.client.list_tags(parse_repository("r.example/another"), access=PLAIN)
     assert len(played.requests) == 3
     assert "tenant" not in str(error.value)
+
+
+async def test_a_deadline_of_our_own_says_nothing_about_the_host() -> None:
+    async def hang(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    hurried = play(hang, listing_limits=ListingLimits(wire_s=0.01), host_limits=HostLimits(failures_to_open=2))
+    patient = play(hang, timeouts=Timeouts(call_s=0.01), host_limits=HostLimits(failures_to_open=2))
+    for played, asked in ((hurried, 4), (patient, 2)):
+        for _ in range(4):
+            with pytest.raises(RegistryUnavailable):
+                await played.client.list_tags(REPOSITORY, access=PLAIN)
+        assert len(played.requests) == asked
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "says"),
+    [
+        (500, RegistryUnavailable, "redirects to storage.example.com, which cannot serve just now (500)"),
+        (503, RegistryUnavailable, "redirects to storage.example.com, which cannot serve just now (503)"),
+        (403, RegistryMisbehaved, "redirects to storage.example.com, which refuses (403)"),
+    ],
+)
+async def test_where_a_blob_is_redirected_to_may_have_an_outage(status: int, kind: type[Exception], says: str) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "storage.example.com":
+            return httpx.Response(status)
+        return httpx.Response(307, headers={"location": "https://storage.example.com/blob"})
+
+    with pytest.raises(kind, match=re.escape(says)) as error:
+        await play(handler).client.get_blob(REPOSITORY, "sha256:" + "0" * 64, access=PLAIN, max_bytes=100)
+    assert type(error.value) is kind

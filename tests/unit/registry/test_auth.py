@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from bundlewatch.errors import AccessDenied, RateLimited, RegistryMisbehaved, RegistryUnavailable
-from bundlewatch.registry.client import Access
+from bundlewatch.registry.client import Access, ListingLimits
 from bundlewatch.registry.credentials import Credential
 from bundlewatch.registry.reference import parse_repository
 from unit.registry.scripted import REPOSITORY, TokenRegistry, basic, form_of, in_turn, page, play, refused
@@ -213,6 +213,102 @@ class TestTokens:
             await played.client.list_tags(REPOSITORY, access=ROBOT)
         assert await played.client.list_tags(REPOSITORY, access=ROBOT) == ("1.0.0",)
 
+    async def test_a_permission_granted_at_the_registry_alone_counts_at_the_next_try(self) -> None:
+        registry, may_pull = TokenRegistry({"robot": "s3cret"}), set[str]()
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            answer = registry(request)
+            told = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if answer.status_code == 200 and told in registry.issued and told not in may_pull:
+                return refused(403, "DENIED", "requested access to the resource is denied")
+            return answer
+
+        played = play(handler)
+        with pytest.raises(AccessDenied):
+            await played.client.list_tags(REPOSITORY, access=ROBOT)
+        may_pull.add("token-1-of-the-registry")
+        assert await played.client.list_tags(REPOSITORY, access=ROBOT) == ("1.0.0",)
+        assert await played.client.list_tags(REPOSITORY, access=ROBOT) == ("1.0.0",)
+        assert len(registry.token_requests) == 2
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            httpx.Response(500),
+            httpx.Response(429),
+            httpx.Response(200, content=b"<html>"),
+            httpx.ConnectError("refused"),
+        ],
+        ids=lambda value: repr(value)[:30],
+    )
+    async def test_a_token_is_good_to_its_end_while_there_is_no_other(self, fault: httpx.Response | Exception) -> None:
+        registry, is_ill = TokenRegistry({"robot": "s3cret"}), False
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            if not is_ill or request.url.host != "auth.example.com":
+                return registry(request)
+            return in_turn(fault)(request)  # type: ignore[return-value] # not a coroutine
+
+        played = play(handler)
+        await played.client.list_tags(REPOSITORY, access=ROBOT)
+        is_ill = True
+        played.time.now_s += 250
+        for _ in range(3):
+            assert await played.client.list_tags(REPOSITORY, access=ROBOT) == ("1.0.0",)
+        assert sum(request.url.host == "auth.example.com" for request in played.requests) == 2  # not at each request
+        played.time.now_s += 51
+        with pytest.raises((RegistryUnavailable, RegistryMisbehaved)):
+            await played.client.list_tags(REPOSITORY, access=ROBOT)
+
+    async def test_a_token_of_a_login_that_is_refused_now_is_not_used_any_longer(self) -> None:
+        registry = TokenRegistry({"robot": "s3cret"})
+        played = play(registry)
+        await played.client.list_tags(REPOSITORY, access=ROBOT)
+        registry.accounts.clear()
+        played.time.now_s += 250
+        for _ in range(2):
+            with pytest.raises(AccessDenied):
+                await played.client.list_tags(REPOSITORY, access=ROBOT)
+
+    async def test_who_had_little_time_left_does_not_take_the_token_from_the_others(self) -> None:
+        registry = TokenRegistry({"robot": "s3cret"})
+
+        async def slowly(request: httpx.Request) -> httpx.Response:
+            if request.url.host == "auth.example.com":
+                await asyncio.sleep(0.5)
+                played.time.now_s += 0.5
+            return registry(request)
+
+        played = play(slowly, listing_limits=ListingLimits(wire_s=0.2))
+        first = asyncio.create_task(played.client.list_tags(REPOSITORY, access=ROBOT))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(played.client.get_manifest(REPOSITORY, "1.0.0", access=ROBOT))
+        with pytest.raises(RegistryUnavailable, match=r"^listing the tags of .* took too long over its answers"):
+            await first
+        with pytest.raises(RegistryMisbehaved):  # what answers is a list
+            await second
+        assert len(registry.token_requests) == 1
+
+    async def test_a_token_that_cannot_be_had_is_told_to_all_in_the_same_words(self) -> None:
+        registry = TokenRegistry({"robot": "s3cret"})
+
+        async def slowly(request: httpx.Request) -> httpx.Response:
+            if request.url.host != "auth.example.com":
+                return registry(request)
+            await asyncio.sleep(0.05)
+            return httpx.Response(500)
+
+        client = play(slowly).client
+        told = await asyncio.gather(
+            client.list_tags(REPOSITORY, access=ROBOT),
+            client.get_manifest(REPOSITORY, "1.0.0", access=ROBOT),
+            return_exceptions=True,
+        )
+        doing = "logging in to pull registry.example.com/shop/bundle"
+        assert {str(error) for error in told} == {
+            f"{doing}: its token server auth.example.com cannot serve just now (500)"
+        }
+
     async def test_a_ready_bearer_token_is_sent_as_it_is(self) -> None:
         played = play(in_turn(page(["1.0.0"])))
         await played.client.list_tags(REPOSITORY, access=Access(Credential(registry_token="t0ken")))
@@ -306,7 +402,22 @@ class TestTokenServersThatMisbehave:
             await played.client.list_tags(REPOSITORY, access=ROBOT)
         assert len(played.requests) == 1
 
-    @pytest.mark.parametrize("challenge", ["Negotiate", "Digest realm=x", "", "Bearer service=x"])
+    @pytest.mark.parametrize("challenge", [None, "", " , "])
+    async def test_a_refusal_that_names_no_login_is_told_as_such(self, challenge: str | None) -> None:
+        answer = httpx.Response(401, headers={} if challenge is None else {"www-authenticate": challenge})
+        played = play(in_turn(answer))
+        with pytest.raises(
+            AccessDenied, match=r"does not say which login it wants \(401\), so none was sent; check that no"
+        ):
+            await played.client.list_tags(REPOSITORY, access=ROBOT)
+        assert len(played.requests) == 1
+
+    async def test_a_login_that_is_refused_without_naming_one_is_refused(self) -> None:
+        access = Access(Credential(registry_token="t0ken"))
+        with pytest.raises(AccessDenied, match="refuses our credentials"):
+            await play(in_turn(httpx.Response(401))).client.list_tags(REPOSITORY, access=access)
+
+    @pytest.mark.parametrize("challenge", ["Negotiate", "Digest realm=x", "Bearer service=x"])
     async def test_a_login_we_do_not_know_is_named(self, challenge: str) -> None:
         answer = refused(401, "UNAUTHORIZED", www_authenticate=challenge)
         with pytest.raises(AccessDenied, match="other than Basic and Bearer"):

@@ -104,9 +104,16 @@ class TestHead:
 class TestManifests:
     async def test_the_digest_is_computed_from_what_was_received(self) -> None:
         answer = manifest()
-        answer.headers["docker-content-digest"] = OTHER  # many registries get it wrong on GET by tag
+        answer.headers["docker-content-digest"] = "sha256:whatever"  # no digest, so it says nothing
         found = await play(in_turn(answer)).client.get_manifest(REPOSITORY, "1.0.0", access=PLAIN)
         assert (found.raw, found.digest) == (MANIFEST, DIGEST)
+
+    async def test_what_the_registry_itself_calls_another_digest_is_refused_whatever_it_looks_like(self) -> None:
+        answer = manifest()
+        answer.headers["docker-content-digest"] = OTHER
+        with pytest.raises(RegistryMisbehaved, match="does not match its digest") as error:
+            await play(in_turn(answer)).client.get_manifest(REPOSITORY, "1.0.0", access=PLAIN)
+        assert not isinstance(error.value, UnusableContent)
 
     async def test_content_that_does_not_match_its_digest_is_refused(self) -> None:
         with pytest.raises(RegistryMisbehaved, match="does not match its digest"):
@@ -157,6 +164,12 @@ class TestManifests:
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
     async def test_what_is_no_object_is_no_manifest(self, body: bytes) -> None:
         with pytest.raises(UnusableContent, match="sent a manifest that is no"):
+            await play(in_turn(manifest(body))).client.get_manifest(REPOSITORY, "1.0.0", access=PLAIN)
+
+    @pytest.mark.parametrize("entry", [b"{},", b"0,"])
+    async def test_what_would_become_far_more_in_memory_is_no_manifest(self, entry: bytes) -> None:
+        body = b'{"config":{},"layers":[%b0]}' % (entry * 200_000)
+        with pytest.raises(UnusableContent, match="sent a manifest that has more parts than are read"):
             await play(in_turn(manifest(body))).client.get_manifest(REPOSITORY, "1.0.0", access=PLAIN)
 
     async def test_what_was_damaged_on_the_way_says_nothing_of_what_is_stored(self) -> None:

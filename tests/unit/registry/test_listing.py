@@ -369,6 +369,12 @@ async def test_junk_is_refused_before_it_becomes_objects(body: bytes) -> None:
         )
 
 
+async def test_a_page_that_nests_beside_its_tags_is_refused_before_it_becomes_objects() -> None:
+    body = b'{"tags":["1.0.0"],"x":[%b0]}' % ((b'{"":' * 900 + b"0" + b"}" * 900 + b",") * 3000)
+    with pytest.raises(RegistryMisbehaved, match="sends a list of tags that has more parts than are read"):
+        await play(in_turn(httpx.Response(200, content=body))).client.list_tags(REPOSITORY, access=PLAIN)
+
+
 async def test_a_million_tags_are_listed_in_small_pages() -> None:
     size, total = 10_000, 1_000_000
 
@@ -403,12 +409,17 @@ async def test_time_on_the_wire_is_bounded_over_all_pages() -> None:
         (refused(404, "NAME_UNKNOWN", "repository name not known"), RepositoryNotFound, "404 NAME_UNKNOWN"),
         (httpx.Response(404, html="<h1>Not found</h1>"), RepositoryNotFound, "does not answer like a registry"),
         (refused(403, "DENIED", "requested access is denied"), AccessDenied, "name a Secret"),
-        (refused(429, "TOOMANYREQUESTS"), RateLimited, "fewer requests"),
+        (
+            refused(429, "TOOMANYREQUESTS", "pull rate limit", retry_after="Wed, 21 Oct 2099"),
+            RateLimited,
+            r"\(429 TOOMANYREQUESTS: pull rate limit, Retry-After: Wed, 21 Oct 2099\); if it does not pass, give it",
+        ),
         (refused(403, "TOOMANYREQUESTS"), RateLimited, "fewer requests"),
+        (httpx.Response(200, html="<form>"), RegistryMisbehaved, "is no JSON; check that no proxy and no login page"),
         (httpx.Response(503), RegistryUnavailable, "cannot serve just now"),
         (refused(418, "UNKNOWN", "teapot"), RegistryMisbehaved, "418 UNKNOWN: teapot"),
     ],
-    ids=["unknown", "no registry", "denied", "429", "429 in disguise", "503", "odd"],
+    ids=["unknown", "no registry", "denied", "429", "429 in disguise", "login page", "503", "odd"],
 )
 async def test_each_refusal_has_its_error(answer: httpx.Response, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words) as error:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from bundlewatch.registry.reference import (
     Repository,
     is_digest,
     is_tag,
+    parse_host,
     parse_reference,
     parse_repository,
     tags_among,
@@ -35,11 +37,38 @@ def test_a_repository_is_read_or_refused_with_what_is_wrong(case: dict[str, str]
         assert repository.api_host == case["api_host"]
 
 
-def test_a_password_before_an_at_sign_is_not_repeated() -> None:
+@pytest.mark.parametrize("parse", [parse_repository, parse_reference, parse_host])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "robot:hunter2@registry.example.com/shop",
+        "https://robot:hunter2@registry.example.com/shop:1.0.0",
+        "docker://robot:hunter2@registry.example.com/shop",
+        "oci://https://robot:hunter2@registry.example.com/shop",
+        "oci://robot:hunter2@registry.example.com/shop",
+        "robot:hunter2@registry.example.com",
+        "robot:hunter2@registry.example.com:5000",
+        "robot:hunter2@registry",
+        "robot:hunter2 @registry.example.com/shop",
+        "robot:hunter2ä@registry.example.com/shop",
+        "robot:hunter2/x@registry.example.com/shop",
+        "robot:x@hunter2@registry.example.com/shop",
+        f"robot:hunter2@registry.example.com/shop@{DIGEST}",
+        f"robot:hunter2@registry.example.com/Shop:1@{DIGEST}",
+        f"https://robot:hunter2@registry.example.com/shop@{DIGEST}",
+        "robot:hunter2@",
+    ],
+)
+def test_a_password_before_an_at_sign_is_not_repeated(parse: Callable[[str], object], text: str) -> None:
     with pytest.raises(InvalidReference) as refused:
-        parse_repository("robot:hunter2@registry.example.com/shop")
+        parse(text)
     assert "hunter2" not in str(refused.value)
     assert "robot" not in str(refused.value)
+
+
+def test_what_stands_before_a_digest_is_repeated() -> None:
+    with pytest.raises(InvalidReference, match=r"^'r\.io/a@sha256:0+' is no repository: it names a digest"):
+        parse_repository(f"r.io/a@{DIGEST}")
 
 
 component = st.from_regex(r"[a-z0-9]+((\.|_|__|-{1,3})[a-z0-9]+){0,2}", fullmatch=True)

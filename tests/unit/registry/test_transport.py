@@ -83,6 +83,15 @@ async def test_names_that_never_resolve_hold_up_no_other(monkeypatch: pytest.Mon
     assert all(isinstance(outcome, socket.gaierror) for outcome in outcomes)
 
 
+async def test_where_no_thread_can_be_had_a_name_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", exhausted)
+    with pytest.raises(OSError, match="temporarily unavailable"):
+        await CheckingResolver(guarded=False).resolve("registry.example.com")
+
+
 async def test_a_label_longer_than_dns_allows_is_an_unknown_name() -> None:
     with pytest.raises(socket.gaierror):
         await CheckingResolver(guarded=False).resolve("a" * 64 + ".example")
@@ -135,3 +144,35 @@ def test_tls_is_always_verified_and_never_old() -> None:
     assert made.verify_mode is ssl.CERT_REQUIRED
     assert made.check_hostname
     assert made.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+async def test_whoever_makes_room_closes_nothing_that_is_about_to_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, closed = list[httpx.AsyncBaseTransport](), list[httpx.AsyncBaseTransport]()
+
+    class Door(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert self not in closed
+            await asyncio.sleep(0)
+            return httpx.Response(200, content=b"")
+
+        async def aclose(self) -> None:
+            closed.append(self)
+            await asyncio.sleep(0)
+
+    def open_door(*_: object, **__: object) -> Door:
+        opened.append(door := Door())
+        return door
+
+    monkeypatch.setattr("bundlewatch.registry.transport._open", open_door)
+    monkeypatch.setattr("bundlewatch.registry.transport._POOLS_KEPT", 2)
+    monkeypatch.setattr("bundlewatch.registry.tls.context", lambda *_: ssl.create_default_context())
+    url = Url.parse("https://registry.example.com/v2/")
+    assert url is not None
+    transport = Transport(timeouts=Timeouts())
+    for some in (range(3), range(3, 15)):  # more than there is room to be made by closing what is idle
+        pems = [b"%d" % number for number in some]
+        calls = [transport.call("GET", url, headers={}, max_bytes=9, ca_pem=pem) for pem in pems]
+        assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
+    assert closed
+    await transport.aclose()
+    assert set(opened) == set(closed)

@@ -5,7 +5,6 @@ known from the environment and the cloud's conventions before anything is asked,
 very origins and no other. Knows no cloud.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from bundlewatch.errors import IdentityUnavailable
 from bundlewatch.registry import failures
 from bundlewatch.registry.call_errors import CallError
 from bundlewatch.registry.credentials import Credential
+from bundlewatch.registry.documents import DocumentError, load
 from bundlewatch.registry.transport import Answer, Transport
 from bundlewatch.registry.untrusted import clean
 from bundlewatch.registry.urls import Origin, Url
@@ -140,8 +140,8 @@ def read(answer: Answer, *keys: str, what: str) -> Mapping[str, str]:
 
 def json_of(answer: Answer, *, what: str) -> Mapping[str, object]:
     try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        document = load(answer.body)
+    except DocumentError:
         document = None
     if not isinstance(document, dict):
         raise IdentityUnavailable(f"{what}: the answer is no JSON object")
