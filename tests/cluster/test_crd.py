@@ -9,7 +9,17 @@ import pytest
 import yaml
 
 from bundlewatch.api.conditions import State, conditions
-from bundlewatch.api.status import ApplicationStatus, Bundle, HistoryEntry, Status, Verdict, in_short
+from bundlewatch.api.status import (
+    ApplicationStatus,
+    Approved,
+    Bundle,
+    FirstSeen,
+    HistoryEntry,
+    Quarantined,
+    Status,
+    Verdict,
+    in_short,
+)
 from bundlewatch.api.v1alpha1 import BundleWatch
 from kit.api import ApiError
 from kit.cluster import Cluster
@@ -18,6 +28,7 @@ TESTS = Path(__file__).parents[1]
 BAD_OBJECTS = yaml.safe_load((TESTS / "unit" / "api" / "bad_objects.yaml").read_text())
 
 SPEC = {"repository": "registry.example.com/shop/bundle", "applications": [{"name": "shop"}]}
+WINDOW = {"kind": "Deny", "schedule": "0 0 * * *", "duration": "1h"}
 NOW = "2026-11-24T04:26:50Z"
 
 
@@ -101,6 +112,14 @@ def test_a_mistake_is_refused_with_field_and_cure(cluster: Cluster, trial_namesp
             16,
         ),
         ({"access": {"secretRef": {"name": "x" * 254}}}, "spec.access.secretRef.name", 253),
+        ({"gates": {"minAge": "1s" * 11}}, "spec.gates.minAge", 20),
+        ({"gates": {"windows": [WINDOW] * 17}}, "spec.gates.windows", 16),
+        ({"gates": {"windows": [{**WINDOW, "name": "x" * 65}]}}, "spec.gates.windows[0].name", 64),
+        ({"gates": {"windows": [{**WINDOW, "schedule": "1" * 129}]}}, "spec.gates.windows[0].schedule", 128),
+        ({"gates": {"windows": [{**WINDOW, "timeZone": "x" * 65}]}}, "spec.gates.windows[0].timeZone", 64),
+        ({"gates": {"after": [{"name": f"shop-{n}"} for n in range(9)]}}, "spec.gates.after", 8),
+        ({"gates": {"after": [{"name": "x" * 254}]}}, "spec.gates.after[0].name", 253),
+        ({"rollout": {"timeout": "1m" * 11}}, "spec.rollout.timeout", 20),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -176,6 +195,24 @@ def test_an_edit_that_breaks_a_rule_is_refused_and_changes_nothing(cluster: Clus
         pytest.param({"access": {"caSecretRef": {"name": "registry-ca"}}}, id="own-authority"),
         pytest.param({"access": {"insecure": True, "secretRef": {"name": "regcred"}}}, id="plain-with-secret"),
         pytest.param({"applications": [{"selector": {}}]}, id="every-application"),
+        pytest.param({"gates": {"minAge": "0s", "approval": "Manual"}}, id="gates"),
+        pytest.param({"gates": {"minAge": "", "windows": [], "after": []}}, id="gates-as-templates-write-them"),
+        pytest.param(
+            {
+                "gates": {
+                    "windows": [
+                        {"kind": "Allow", "schedule": "*/15 9-17 1,15 * MON-FRI", "duration": "1m"},
+                        {**WINDOW, "name": "freeze", "duration": "8760h", "timeZone": "America/Argentina/Buenos_Aires"},
+                        {**WINDOW, "timeZone": "Etc/GMT+5"},
+                    ]
+                }
+            },
+            id="windows",
+        ),
+        pytest.param({"gates": {"after": [{"name": "a"}, {"name": "a.b", "soak": "8760h"}]}}, id="after"),
+        pytest.param({"rollout": {"timeout": "10s", "degradedFor": "0s", "onFailure": "Ignore"}}, id="rollout"),
+        pytest.param({"rollout": {"timeout": "24h", "sync": "Request"}}, id="rollout-at-the-ceiling"),
+        pytest.param({"applications": [{"name": "a", "wave": 0}, {"selector": {}, "wave": 1000}]}, id="waves"),
         pytest.param(
             {
                 "applications": [
@@ -206,6 +243,21 @@ def test_the_largest_spec_is_within_the_cost_of_the_rules(cluster: Cluster, tria
                 *({"name": f"{number:0253}", "source": "s" * 128} for number in range(32)),
                 *({"selector": {"matchLabels": labels}} for _ in range(32)),
             ],
+            "gates": {
+                "minAge": "8760h0m0s0ms0ms0ms",
+                "windows": [
+                    {
+                        "name": "x" * 64,
+                        "kind": "Allow",
+                        "schedule": "1," * 59 + "1 * * * *",
+                        "duration": "8760h0m0s0ms0ms0ms",
+                        "timeZone": "x" * 64,
+                    }
+                ]
+                * 16,
+                "after": [{"name": f"{number:0253}", "soak": "8760h0m0s0ms0ms0ms"} for number in range(8)],
+            },
+            "rollout": {"timeout": "24h0m0s0ms0ms0ms0ms", "degradedFor": "24h0m0s0ms0ms0ms0ms"},
             "pin": "x" * 128,
         },
     )
@@ -220,8 +272,28 @@ def test_defaults_are_visible_in_the_live_object(cluster: Cluster, namespace: st
         "suspend": False,
         "access": {"fromArgoCD": False, "provider": "generic", "insecure": False},
         "tags": {"order": "semver", "direction": "Ascending", "prereleases": False},
-        "rollout": {"allowDowngrade": False},
+        "gates": {"approval": "Automatic"},
+        "rollout": {
+            "sync": "Auto",
+            "timeout": "10m",
+            "degradedFor": "2m",
+            "onExternalChange": "Hold",
+            "allowDowngrade": False,
+        },
     }
+
+
+def test_what_stands_in_lists_is_stored_as_it_was_written(cluster: Cluster, namespace: str) -> None:
+    gates = {
+        "windows": [{"kind": "Deny", "schedule": "0 0 * * *", "duration": "1h"}],
+        "after": [{"name": "shop-staging"}],
+    }
+
+    live = cluster.api.post(path(namespace), manifest(namespace, gates=gates))
+
+    # Argo CD compares lists whole: a default in one would make the BundleWatch OutOfSync for ever.
+    assert live["spec"]["gates"] == {**gates, "approval": "Automatic"}
+    assert live["spec"]["applications"] == SPEC["applications"]
 
 
 def test_server_side_apply_is_repeatable_beside_the_operator(cluster: Cluster, namespace: str) -> None:
@@ -280,13 +352,22 @@ def test_the_largest_status_that_we_can_make_is_stored(cluster: Cluster, namespa
                 target=text,
                 phase=text,
                 since=NOW,
+                deadline=NOW,
+                last_healthy=text,
+                fallback=text,
+                reverts=(NOW,) * 5,
             )
             for number in range(600)
         ),
         verdicts=tuple(Verdict(tag=text, version=text, reason=text, message=text) for _ in range(20)),
         history=tuple(HistoryEntry(tag=text, digest=text, version=text, time=NOW, message=text) for _ in range(20)),
+        quarantine=tuple(Quarantined(tag=text, digest=text, reason=text, message=text, since=NOW) for _ in range(120)),
+        first_seen=tuple(FirstSeen(digest=text, tag=text, time=NOW) for _ in range(70)),
+        approved=tuple(Approved(tag=text, digest=text) for _ in range(20)),
+        next_transition=NOW,
         last_handled_reconcile_at=text,
         last_handled_resume_at=text,
+        last_handled_retry_at=text,
     )
 
     write_status(cluster, namespace, status)
@@ -403,6 +484,12 @@ def test_wait_for_ready_returns_when_it_is_and_not_before(cluster: Cluster, name
         ("bw.spec.tags.pattern", ["a group named `version`", "Example: '^v(?P<version>.+)$'"]),
         ("bw.spec.tags.range", ["'>=1.2 <2'", "Left out or empty: every version."]),
         ("bw.spec.applications.source", ["counted from 0", "Examples: frontend, 1"]),
+        ("bw.spec.applications.wave", ["Its place in the order", "Default: 0"]),
+        ("bw.spec.gates.minAge", ["first seen the bundle, by its digest", "Example: 1h"]),
+        ("bw.spec.gates.windows.schedule", ["five cron fields", "'0 9 * * 1-5'"]),
+        ("bw.spec.gates.after", ["must have had the bundle healthy first", "soak: 2h"]),
+        ("bw.spec.rollout.onFailure", ["goes back, once", "the bundle is quarantined"]),
+        ("bw.status.quarantine", ["Bundles that failed here"]),
         ("bw.spec.access.insecure", ["plain HTTP", "Default: false, HTTPS only."]),
         ("bw.status.conditions", ["enum: True, False, Unknown"]),
     ],

@@ -100,9 +100,30 @@ GOOD: dict[str, Any] = {
             "range": "~1.0",
             "prereleases": False,
         },
-        "rollout": {"allowDowngrade": False},
+        "gates": {
+            "minAge": "1h",
+            "windows": [
+                {
+                    "name": "office hours",
+                    "kind": "Allow",
+                    "schedule": "0 9 * * 1-5",
+                    "duration": "8h",
+                    "timeZone": "Europe/Berlin",
+                }
+            ],
+            "approval": "Automatic",
+            "after": [{"name": "shop-staging", "soak": "2h"}, {"name": "shop-qa"}],
+        },
+        "rollout": {
+            "sync": "Auto",
+            "timeout": "10m",
+            "degradedFor": "2m",
+            "onFailure": "Rollback",
+            "onExternalChange": "Hold",
+            "allowDowngrade": False,
+        },
         "applications": [
-            {"name": "shop", "source": "frontend"},
+            {"name": "shop", "source": "frontend", "wave": 1},
             {"selector": {"matchLabels": {"team": "web"}}, "source": 3},
         ],
         "pin": "1.0.3",
@@ -120,7 +141,25 @@ NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_in
     lambda number: abs(number - round(number)) > 1e-6 or abs(number) > 1e20
 )
 WORDS = st.sampled_from(
-    ["1h", "5s", "25h", "60", "a/b", "shop", "a.b/c", "sha256:x", ">=1", "calver", "numerical", "Descending", "x" * 64]
+    [
+        "1h",
+        "5s",
+        "25h",
+        "60",
+        "@daily",
+        "0 0 9 * * *",
+        "Deny",
+        "Hold",
+        "a/b",
+        "shop",
+        "a.b/c",
+        "sha256:x",
+        ">=1",
+        "calver",
+        "numerical",
+        "Descending",
+        "x" * 64,
+    ]
 )
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS | WORDS | LONG
 VALUES = st.recursive(

@@ -21,7 +21,15 @@ FLUX_RECONCILE: Final = "reconcile.fluxcd.io/requestedAt"
 RESUME: Final = "bundlewatch.dev/resume"
 """Any new value: end a hold."""
 
+RETRY: Final = "bundlewatch.dev/retry"
+"""A tag, with anything after a space: lift its quarantine. To ask for the same tag again, change what follows."""
+
+APPROVE: Final = "bundlewatch.dev/approve"
+"""A tag, or tag@digest: this bundle may go where approval is Manual."""
+
 TOKEN_MAX_LENGTH: Final = 128
+
+_APPROVAL_MAX_LENGTH: Final = 400  # a tag has at most 128 characters, a digest some 140
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -48,6 +56,24 @@ def resume_requested(annotations: Mapping[str, str]) -> str | None:
     """Token of the wish to end a hold; None: nobody asked."""
     value = annotations.get(RESUME)
     return _token(value) if value else None
+
+
+def retry_requested(annotations: Mapping[str, str]) -> str | None:
+    """Token of the wish to lift a quarantine; None: nobody asked."""
+    value = annotations.get(RETRY)
+    return _token(value) if value else None
+
+
+def retried_tag(annotations: Mapping[str, str]) -> str | None:
+    """The tag of that wish, which is its first word; None: nobody asked."""
+    words = annotations.get(RETRY, "").split(maxsplit=1)
+    return words[0] if words else None
+
+
+def approval(annotations: Mapping[str, str]) -> str | None:
+    """What a person has approved: a tag, or tag@digest; None: nothing, or no such text."""
+    value = annotations.get(APPROVE, "").strip()
+    return value if value and len(value) <= _APPROVAL_MAX_LENGTH and value.isprintable() else None
 
 
 def _token(value: str) -> str:

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     PROGRESSING = "Progressing"  # Ready=Unknown, Reconciling=True: Applications are on their way
     RETRYING = "ProgressingWithRetry"  # Reconciling=True: a fault that time may cure
     DEGRADED = "Degraded"  # Ready=False: Argo CD says so of an Application
+    ROLLED_BACK = "RolledBack"  # Stalled=True: a release failed and was taken back; nothing newer is there
+    RELEASE_FAILED = "ReleaseFailed"  # Stalled=True: a release failed and stays as it is
     NO_CANDIDATE = "NoCandidate"  # Ready=False: no tag of the repository may be taken
     NO_APPLICATION = "NoApplication"  # Ready=False: no Application to move
     CONFLICT = "Conflict"  # Stalled=True: another BundleWatch owns the Application's source

@@ -97,31 +97,59 @@ INTERVAL: Final = TextRule(
     ),
 )
 
+AGE: Final = TextRule(grammar=f"^({duration.GRAMMAR[1:-1]})?$", otherwise=INTERVAL.otherwise, faults=INTERVAL.faults)
+"""The same, or empty."""
+
 
 def _is_duration(text: str) -> bool:
     return INTERVAL.broken_by(text) is None
 
 
-def _at_least_10s(text: str) -> bool:
-    return not _is_duration(text) or duration.seconds(text) >= 10
-
-
-def _at_most_24h(text: str) -> bool:
-    return not _is_duration(text) or duration.seconds(text) <= 24 * 3600
-
-
 _IS_DURATION = f"self.matches({literal(duration.GRAMMAR)})"
 
-FLOOR: Final[Rule[str]] = Rule(
-    condition=f"!{_IS_DURATION} || duration(self) >= duration('10s')",
-    message="is below the floor: write 10s or more; the annotation bundlewatch.dev/reconcile looks at once",
-    holds=_at_least_10s,
+
+def _at_least(least: str, message: str) -> Rule[str]:
+    return Rule(
+        condition=f"!{_IS_DURATION} || duration(self) >= duration('{least}')",
+        message=message,
+        holds=lambda text: not _is_duration(text) or duration.seconds(text) >= duration.seconds(least),
+    )
+
+
+def _at_most(most: str, message: str) -> Rule[str]:
+    return Rule(
+        condition=f"!{_IS_DURATION} || duration(self) <= duration('{most}')",
+        message=message,
+        holds=lambda text: not _is_duration(text) or duration.seconds(text) <= duration.seconds(most),
+    )
+
+
+FLOOR: Final = _at_least(
+    "10s", "is below the floor: write 10s or more; the annotation bundlewatch.dev/reconcile looks at once"
+)
+CEILING: Final = _at_most("24h", "is above the ceiling: write 24h or less; to stop looking, set spec.suspend")
+
+TIMEOUT_FLOOR: Final = _at_least("10s", "is below the floor: write 10s or more, Argo CD needs some seconds itself")
+TIMEOUT_CEILING: Final = _at_most("24h", "is above the ceiling: write 24h or less")
+AGE_CEILING: Final = _at_most("8760h", "is above the ceiling: write 8760h, which is a year, or less")
+WINDOW_FLOOR: Final = _at_least("1m", "is below the floor: write 1m or more, schedules count minutes")
+
+SCHEDULE: Final = TextRule(
+    grammar="^[0-9A-Za-z*/,#-]+( +[0-9A-Za-z*/,#-]+){4}$",
+    otherwise=(
+        "must be five cron fields, minute hour day-of-month month day-of-week, such as '0 9 * * 1-5' for nine "
+        "o'clock from Monday to Friday"
+    ),
+    faults=(
+        Fault("^@", "has a short name that not all know: write five cron fields, such as '0 0 * * *' for @daily"),
+        Fault("^ *([^ ]+ +){5,}[^ ]+ *$", "has more than five fields: remove seconds and years"),
+        Fault("^ | $", "begins or ends with a space: remove it"),
+    ),
 )
 
-CEILING: Final[Rule[str]] = Rule(
-    condition=f"!{_IS_DURATION} || duration(self) <= duration('24h')",
-    message="is above the ceiling: write 24h or less; to stop looking, set spec.suspend",
-    holds=_at_most_24h,
+TIME_ZONE: Final = TextRule(
+    grammar="^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+    otherwise="must be the IANA name of a time zone, such as Europe/Berlin or UTC",
 )
 
 PIN: Final = TextRule(

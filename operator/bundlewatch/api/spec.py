@@ -14,7 +14,9 @@ from pydantic.dataclasses import dataclass
 from bundlewatch.api import duration, grammar, rules
 from bundlewatch.api.access import Access
 from bundlewatch.api.fields import EmptyIsAbsent
+from bundlewatch.api.gates import Gates
 from bundlewatch.api.model import config
+from bundlewatch.api.rollout import Rollout
 from bundlewatch.api.tags import Tags
 
 _ApplicationName = Annotated[
@@ -109,20 +111,15 @@ class ApplicationTarget:
     several. Examples: frontend, 1
     """
 
+    wave: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
+    """
+    Its place in the order: it is moved once every Application of a lower wave runs the bundle and is healthy with
+    it; a release that fails in a wave goes no further. From 0 to 1000. Default: 0
+    """
+
     @model_validator(mode="after")
     def _rules(self) -> "ApplicationTarget":
         return _NAME_OR_SELECTOR.check(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config=config())
-class Rollout:
-    """How Applications are moved."""
-
-    allow_downgrade: bool = False
-    """
-    true: what `tags` chooses is set also where something newer runs, or something of which that cannot be
-    told. Meant for going back by a narrower range; to go back to one certain tag, use pin. Default: false
-    """
 
 
 def _distinct(targets: Sequence[rules.Fields]) -> bool:
@@ -168,8 +165,14 @@ class Spec:
     tags: Annotated[Tags, Field(json_schema_extra={"default": {}})] = Tags()
     """Which tags may be taken. Left out: the highest version that is no pre-release."""
 
+    gates: Annotated[Gates, Field(json_schema_extra={"default": {}})] = Gates()
+    """What a bundle has to wait for before it may go. Left out: nothing."""
+
     rollout: Annotated[Rollout, Field(json_schema_extra={"default": {}})] = Rollout()
-    """How Applications are moved. Left out: never to something older than what runs."""
+    """
+    How Applications are moved, and what follows when a release fails. Left out: Argo CD syncs, and a release that
+    is not healthy in time is taken back.
+    """
 
     applications: Annotated[
         tuple[ApplicationTarget, ...],
@@ -183,8 +186,9 @@ class Spec:
 
     pin: Annotated[_Tag | None, EmptyIsAbsent] = None
     """
-    One tag: take exactly this one, whatever `tags` says and even if it is older than what runs. Left out
-    or empty: the highest version that `tags` allows. Example: 1.0.3
+    One tag: take exactly this one, whatever `tags` and `gates` say and even if it is older than what runs or was
+    quarantined; waves are kept, and it is not taken back if it fails. Left out or empty: the highest version that
+    `tags` allows. Example: 1.0.3
     """
 
     @property

@@ -18,6 +18,10 @@ from bundlewatch.api.text import cleaner, first
 VERDICTS_MAX: Final = 10
 HISTORY_MAX: Final = 10
 APPLICATIONS_MAX: Final = 500
+QUARANTINE_MAX: Final = 100
+FIRST_SEEN_MAX: Final = 64
+APPROVED_MAX: Final = 10
+REVERTS_MAX: Final = 3
 CONDITIONS_MAX: Final = 16
 
 Truth = Literal["True", "False", "Unknown"]
@@ -78,6 +82,12 @@ class Bundle:
     chart: _Name | None = None
     """Name of the chart. Example: shop"""
 
+    commit: _Word | None = None
+    """Commit that it was built from, where the bundle tells. Example: 4f1c9d2"""
+
+    pipeline: _Sentence | None = None
+    """Link to the pipeline that built it, where the bundle tells."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=config())
 class ApplicationStatus:
@@ -104,12 +114,33 @@ class ApplicationStatus:
     phase: _Word | None = None
     """
     Where it is on the way to `target`: Waiting, Syncing, Progressing, Healthy, Degraded, Failed, Suspended or
-    OutOfSync; Held after somebody else changed it, Blocked where it must not be changed, or why it cannot be
-    followed at all, such as ApplicationNotFound.
+    OutOfSync; Queued until a lower wave is healthy or a window opens; Held after somebody else changed it, Blocked
+    where it must not be changed, or why it cannot be followed at all, such as ApplicationNotFound.
     """
 
     since: _Time | None = None
     """Since when it is in this phase."""
+
+    moved_at: _Time | None = None
+    """When BundleWatch set the target revision that it has now; absent if it did not."""
+
+    deadline: _Time | None = None
+    """
+    Until when it has to be Synced and Healthy with `target`; there only while a release is under way. It is put off
+    by the time that the Application is paused, or waits for a person or for a sync window.
+    """
+
+    last_healthy: _Revision | None = None
+    """Target revision that this BundleWatch last saw healthy here."""
+
+    fallback: _Revision | None = None
+    """Target revision that it goes back to if `target` fails: the one last seen healthy before it was moved."""
+
+    refreshed_at: _Time | None = None
+    """When Argo CD was asked to render `target` anew, since it could not; once a release."""
+
+    reverts: Annotated[tuple[_Time, ...], Field(max_length=REVERTS_MAX), BeforeValidator(first(REVERTS_MAX))] = ()
+    """When somebody else has put the target revision back after BundleWatch had set it, the last ten minutes."""
 
     message: _Sentence | None = None
     """What Argo CD says of it, when there is something to say."""
@@ -148,8 +179,60 @@ class HistoryEntry:
     time: _Time | None = None
     """When the first Application was moved to it."""
 
+    healthy_since: _Time | None = None
+    """Since when all Applications run it and are healthy; with `healthyUntil`, the last time they did."""
+
+    healthy_until: _Time | None = None
+    """When that ended; absent while they still are."""
+
     message: _Sentence | None = None
     """What happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config())
+class Quarantined:
+    """A bundle that failed, and goes nowhere any more."""
+
+    tag: _Tag
+    """Its tag. The quarantine ends when the tag gets another digest, when something newer is healthy everywhere, or
+    by the annotation bundlewatch.dev/retry."""
+
+    digest: _Digest | None = None
+    """Its digest; the same bundle under another tag is quarantined, too."""
+
+    reason: _Word
+    """Why, as one CamelCase word: Degraded, SyncFailed, CannotRender, TimedOut, Vanished and so on."""
+
+    message: _Sentence | None = None
+    """Why, as a sentence, with the Application where it failed and what Argo CD said."""
+
+    since: _Time | None = None
+    """When it failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config())
+class FirstSeen:
+    """When a bundle was first seen; kept while spec.gates.minAge asks for it."""
+
+    digest: _Digest
+    """Its digest."""
+
+    tag: _Tag
+    """The tag under which it was seen."""
+
+    time: _Time
+    """When it was first seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=config())
+class Approved:
+    """A bundle that a person has approved."""
+
+    tag: _Tag
+    """Its tag."""
+
+    digest: _Digest
+    """The digest that the tag had then; if the tag is pushed anew it has to be approved anew, as tag@digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=config())
@@ -199,6 +282,22 @@ class Status:
     ] = ()
     """The ten last moves, newest first."""
 
+    quarantine: Annotated[
+        tuple[Quarantined, ...], Field(max_length=QUARANTINE_MAX), BeforeValidator(first(QUARANTINE_MAX))
+    ] = ()
+    """Bundles that failed here and are not taken again, newest first."""
+
+    first_seen: Annotated[
+        tuple[FirstSeen, ...], Field(max_length=FIRST_SEEN_MAX), BeforeValidator(first(FIRST_SEEN_MAX))
+    ] = ()
+    """When the newest bundles were first seen, where spec.gates.minAge asks for it."""
+
+    approved: Annotated[tuple[Approved, ...], Field(max_length=APPROVED_MAX), BeforeValidator(first(APPROVED_MAX))] = ()
+    """What was approved, newest first, where spec.gates.approval is Manual."""
+
+    next_transition: _Time | None = None
+    """When the passing of time may next open a gate: a window opens, an age or a soak is reached."""
+
     last_handled_reconcile_at: _Token | None = None
     """
     Value of the annotation bundlewatch.dev/reconcile or reconcile.fluxcd.io/requestedAt that was last acted on;
@@ -207,6 +306,9 @@ class Status:
 
     last_handled_resume_at: _Token | None = None
     """Value of the annotation bundlewatch.dev/resume that was last acted on, or its hash."""
+
+    last_handled_retry_at: _Token | None = None
+    """Value of the annotation bundlewatch.dev/retry that was last acted on, or its hash."""
 
     @classmethod
     def parse(cls, body: object) -> "Status":

@@ -1,8 +1,8 @@
 """From pydantic's JSON schema to the structural schema that a CustomResourceDefinition may hold.
 
-Inlines references, folds "X or null" into X, drops what says nothing to Kubernetes, and refuses what has no
-structural form or no bound: an unbounded string, list or map is a hole in the API server's cost limits and in
-the promise that an object stays small.
+Inlines references, folds "X or null" into X, drops what says nothing to Kubernetes and the defaults of entries of
+lists, and refuses what has no structural form or no bound: an unbounded string, list or map is a hole in the API
+server's cost limits and in the promise that an object stays small.
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 """
 
@@ -42,27 +42,31 @@ def structural(schema: Schema) -> Schema:
     return _node(schema, _object(schema.get("$defs", {}), "$defs"), path="")
 
 
-def _node(schema: JsonValue, definitions: Schema, *, path: str) -> Schema:
+def _node(schema: JsonValue, definitions: Schema, *, path: str, listed: bool = False) -> Schema:
     flat = _flat(_object(schema, path), definitions, path=path)
     foreign = flat.keys() - set(_KEPT) - _WALKED - _MEANINGLESS
     if foreign:
         raise ValueError(f"{path}: {', '.join(sorted(foreign))} has no structural form")
     node = {key: flat[key] for key in _KEPT if key in flat}
-    if node.get("default") in _ABSENT:
+    # Lists are compared whole: a default that the API server writes into an entry makes the live list differ from
+    # the one that was applied, for ever to Argo CD, and as a conflict to a second server-side apply.
+    if listed or node.get("default") in _ABSENT:
         node.pop("default", None)
     if "description" in node:
         node["description"] = " ".join(str(node["description"]).split())  # the line ends of a source file
     if flat.get("type") == "object" and "properties" in flat:
         properties = _object(flat["properties"], path)
         node["properties"] = {
-            name: _node(child, definitions, path=f"{path}.{name}") for name, child in properties.items()
+            name: _node(child, definitions, path=f"{path}.{name}", listed=listed) for name, child in properties.items()
         }
         if flat.get("required"):
             node["required"] = flat["required"]
     elif flat.get("type") == "object":
-        node["additionalProperties"] = _node(flat.get("additionalProperties"), definitions, path=f"{path}.*")
+        node["additionalProperties"] = _node(
+            flat.get("additionalProperties"), definitions, path=f"{path}.*", listed=listed
+        )
     elif flat.get("type") == "array":
-        node["items"] = _node(flat.get("items"), definitions, path=f"{path}[*]")
+        node["items"] = _node(flat.get("items"), definitions, path=f"{path}[*]", listed=True)
         node.setdefault("x-kubernetes-list-type", "atomic")
     _require_bound(node, path=path)
     return node

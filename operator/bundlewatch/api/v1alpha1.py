@@ -14,9 +14,21 @@ from pydantic_core import ErrorDetails
 
 from bundlewatch.api import annotations as annotation
 from bundlewatch.api.access import Access, SecretReference
+from bundlewatch.api.gates import Gates, Upstream, Window
+from bundlewatch.api.rollout import Rollout
 from bundlewatch.api.rules import ERROR_TYPE
-from bundlewatch.api.spec import ApplicationTarget, LabelSelector, Rollout, Spec
-from bundlewatch.api.status import ApplicationStatus, Bundle, Condition, HistoryEntry, Status, Verdict
+from bundlewatch.api.spec import ApplicationTarget, LabelSelector, Spec
+from bundlewatch.api.status import (
+    ApplicationStatus,
+    Approved,
+    Bundle,
+    Condition,
+    FirstSeen,
+    HistoryEntry,
+    Quarantined,
+    Status,
+    Verdict,
+)
 from bundlewatch.api.tags import Tags
 from bundlewatch.api.text import clean
 from bundlewatch.errors import InvalidSpec
@@ -32,18 +44,24 @@ __all__ = [
     "Access",
     "ApplicationStatus",
     "ApplicationTarget",
+    "Approved",
     "Bundle",
     "BundleWatch",
     "Condition",
+    "FirstSeen",
+    "Gates",
     "HistoryEntry",
     "Identity",
     "LabelSelector",
+    "Quarantined",
     "Rollout",
     "SecretReference",
     "Spec",
     "Status",
     "Tags",
+    "Upstream",
     "Verdict",
+    "Window",
 ]
 
 GROUP: Final = "bundlewatch.dev"
@@ -104,6 +122,21 @@ class Identity:
         """Token of a wish to end a hold; handled once `status.last_handled_resume_at` equals it."""
         return annotation.resume_requested(self.annotations)
 
+    @property
+    def retry_requested(self) -> str | None:
+        """Token of a wish to lift a quarantine; handled once `status.last_handled_retry_at` equals it."""
+        return annotation.retry_requested(self.annotations)
+
+    @property
+    def retried_tag(self) -> str | None:
+        """The tag whose quarantine that is."""
+        return annotation.retried_tag(self.annotations)
+
+    @property
+    def approval(self) -> str | None:
+        """The tag, or `tag@digest`, that a person has approved; None: nobody has."""
+        return annotation.approval(self.annotations)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleWatch(Identity):
@@ -158,6 +191,9 @@ _CURES: Final[Mapping[str, str]] = MappingProxyType(
         "bool_type": "must be true or false",
         "literal_error": "must be {expected}",
         "bool_parsing": "must be true or false",
+        "int_type": "must be a whole number",
+        "greater_than_equal": "is too low: write {ge} or more",
+        "less_than_equal": "is too high: write {le} or less",
         "too_short": "has too few entries: give it at least {min_length}",
         "too_long": "has too many entries: give it at most {max_length}",
         "tuple_type": "must be a list: begin each entry with a dash",

@@ -16,10 +16,12 @@ import click
 from bundlewatch.api.admission import Document, Unreadable, complaints, documents, is_meant, stored
 from bundlewatch.api.text import clean
 from bundlewatch.api.v1alpha1 import KIND, BundleWatch
-from bundlewatch.cli import files
+from bundlewatch.cli import files, secrets
+from bundlewatch.cli.endings import note
 from bundlewatch.cli.files import STANDARD_INPUT, FileProblem
 from bundlewatch.engine.policies import compiled
 from bundlewatch.errors import Mistake
+from bundlewatch.policy.gates import Gates
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _LONGEST: Final = 4096  # characters of a line
@@ -70,7 +72,7 @@ def validate(named: tuple[str, ...], more: tuple[str, ...], output: str) -> None
     else:
         for line in report.lines():
             click.echo(line)
-    click.echo(f"bundlewatch: {report.summary()}", err=True)
+    note(report.summary())
     if not report.valid:
         sys.exit(2)
 
@@ -127,7 +129,7 @@ class _Report:
         found = [*document.repetitions(), *complaints(body)]
         # In the order of the lines; what is said of the object as a whole comes last.
         found.sort(key=lambda complaint: (not complaint.path, document.line_of(complaint.path)))
-        checked.errors.extend(_Error(document.line_of(complaint.path), complaint.text) for complaint in found)
+        checked.errors.extend(_Error(document.line_of(each.path), secrets.hidden(each.text, body)) for each in found)
         if not found:
             checked.errors.extend(_stalls(document, body))
         if checked.errors and "{{" in json.dumps(body):
@@ -203,9 +205,11 @@ def _text(value: object) -> str:
 def _stalls(document: Document, body: Mapping[str, object]) -> Iterator[_Error]:
     """What the API server takes and the operator would stall on without looking at anything else."""
     try:
-        compiled(BundleWatch.parse(stored(body)).spec)
+        watch = BundleWatch.parse(stored(body))
+        compiled(watch.spec)
+        Gates.compile(watch.spec.gates, name=watch.name, namespace=watch.namespace)
     except Mistake as error:
-        yield _Error(document.line_of(_path(error.message)), error.message)
+        yield _Error(document.line_of(_path(error.message)), secrets.hidden(error.message, body))
 
 
 def _path(message: str) -> tuple[str, ...]:

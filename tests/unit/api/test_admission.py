@@ -262,7 +262,14 @@ def test_defaults_come_where_nothing_was_said_and_where_null_was() -> None:
         "suspend": False,
         "access": {"fromArgoCD": False, "provider": "generic", "insecure": False},
         "tags": {"order": "semver", "direction": "Ascending", "prereleases": False},
-        "rollout": {"allowDowngrade": False},
+        "gates": {"approval": "Automatic"},
+        "rollout": {
+            "sync": "Auto",
+            "timeout": "10m",
+            "degradedFor": "2m",
+            "onExternalChange": "Hold",
+            "allowDowngrade": False,
+        },
     }
 
 

@@ -63,13 +63,31 @@ def test_spec_offers_exactly_the_fields_that_work() -> None:
         "tags.direction",
         "tags.range",
         "tags.prereleases",
+        "gates",
+        "gates.minAge",
+        "gates.windows",
+        "gates.windows.name",
+        "gates.windows.kind",
+        "gates.windows.schedule",
+        "gates.windows.duration",
+        "gates.windows.timeZone",
+        "gates.approval",
+        "gates.after",
+        "gates.after.name",
+        "gates.after.soak",
         "rollout",
+        "rollout.sync",
+        "rollout.timeout",
+        "rollout.degradedFor",
+        "rollout.onFailure",
+        "rollout.onExternalChange",
         "rollout.allowDowngrade",
         "applications",
         "applications.name",
         "applications.selector",
         "applications.selector.matchLabels",
         "applications.source",
+        "applications.wave",
         "pin",
     ]
 
@@ -80,6 +98,12 @@ def test_every_field_is_described_as_a_sentence(path: str) -> None:
 
     assert "\n" not in description
     assert len(description) > 7
+
+
+def test_a_default_in_a_list_is_told_and_not_written() -> None:
+    listed = [FIELDS[f"spec.{path}"] for path in ("applications.wave", "gates.windows.timeZone", "gates.after.soak")]
+
+    assert [field for field in listed if "default" in field or "Default: " not in field["description"]] == []
 
 
 def test_defaults_are_visible_where_they_are_part_of_the_contract() -> None:
@@ -96,6 +120,12 @@ def test_defaults_are_visible_where_they_are_part_of_the_contract() -> None:
         "spec.tags.order": "semver",
         "spec.tags.direction": "Ascending",
         "spec.tags.prereleases": False,
+        "spec.gates": {},
+        "spec.gates.approval": "Automatic",
         "spec.rollout": {},
+        "spec.rollout.sync": "Auto",
+        "spec.rollout.timeout": "10m",
+        "spec.rollout.degradedFor": "2m",
+        "spec.rollout.onExternalChange": "Hold",
         "spec.rollout.allowDowngrade": False,
     }

@@ -17,6 +17,9 @@ from bundlewatch.api.spec import ApplicationTarget, LabelSelector
 RULES = {
     "repository": grammar.REPOSITORY,
     "interval": grammar.INTERVAL,
+    "age": grammar.AGE,
+    "schedule": grammar.SCHEDULE,
+    "time-zone": grammar.TIME_ZONE,
     "pin": grammar.PIN,
     "object-name": grammar.OBJECT_NAME,
     "application-name": grammar.APPLICATION_NAME,
@@ -109,6 +112,6 @@ def test_a_rule_that_is_in_a_schema_is_found_again() -> None:
 
 
 def test_a_model_is_written_as_its_author_would() -> None:
-    target = ApplicationTarget(selector=LabelSelector(match_labels={"team": "web"}), source=1)
+    target = ApplicationTarget(selector=LabelSelector(match_labels={"team": "web"}), source=1, wave=2)
 
-    assert as_written((target,)) == [{"selector": {"matchLabels": {"team": "web"}}, "source": 1}]
+    assert as_written((target,)) == [{"selector": {"matchLabels": {"team": "web"}}, "source": 1, "wave": 2}]

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from bundlewatch.api.status import (
     ApplicationStatus,
+    Approved,
     Bundle,
     Condition,
+    FirstSeen,
     HistoryEntry,
+    Quarantined,
     Status,
     Verdict,
     in_short,
@@ -43,13 +46,34 @@ FULL = Status(
             target="1.0.3",
             phase="Healthy",
             since=NOW,
+            deadline=NOW,
+            last_healthy="1.0.2",
+            fallback="1.0.2",
+            reverts=(NOW,),
             message="all is well",
         ),
     ),
     verdicts=(Verdict(tag="1.0.3", version="1.0.3", reason="Current", message="it runs"),),
-    history=(HistoryEntry(tag="1.0.3", digest="sha256:4d5b", version="1.0.3", time=NOW, message="moved shop"),),
+    history=(
+        HistoryEntry(
+            tag="1.0.3",
+            digest="sha256:4d5b",
+            version="1.0.3",
+            time=NOW,
+            healthy_since=NOW,
+            healthy_until=NOW,
+            message="moved shop",
+        ),
+    ),
+    quarantine=(
+        Quarantined(tag="1.0.1", digest="sha256:5a11", reason="Degraded", message="shop is Degraded", since=NOW),
+    ),
+    first_seen=(FirstSeen(digest="sha256:4d5b", tag="1.0.3", time=NOW),),
+    approved=(Approved(tag="1.0.3", digest="sha256:4d5b"),),
+    next_transition=NOW,
     last_handled_reconcile_at="now",
     last_handled_resume_at="then",
+    last_handled_retry_at="1.0.1 again",
 )
 
 
@@ -123,21 +147,44 @@ def test_lists_end_at_their_bound() -> None:
         applications=tuple(ApplicationStatus(name=f"shop-{number}") for number in range(600)),
         verdicts=tuple(Verdict(tag=f"1.0.{number}", reason="Superseded") for number in range(20)),
         history=tuple(HistoryEntry(tag=f"1.0.{number}") for number in range(20)),
+        quarantine=tuple(Quarantined(tag=f"1.0.{number}", reason="Degraded") for number in range(120)),
+        first_seen=tuple(FirstSeen(digest=f"sha256:{number}", tag="1", time=NOW) for number in range(70)),
+        approved=tuple(Approved(tag=f"1.0.{number}", digest="sha256:4d5b") for number in range(20)),
     )
 
     assert (len(status.applications), len(status.verdicts), len(status.history)) == (500, 10, 10)
-    assert status.history[0].tag == "1.0.0"
+    assert (len(status.quarantine), len(status.first_seen), len(status.approved)) == (100, 64, 10)
+    assert status.history[0].tag == status.quarantine[0].tag == status.approved[0].tag == "1.0.0"
 
 
 def test_the_largest_status_fits_into_an_object() -> None:
-    text = "ж" * 5000
+    text, tag, digest = "ж" * 5000, "t" * 128, "sha512:" + "d" * 128
     status = Status(
         applications=tuple(
-            ApplicationStatus(name=f"{number:0253}", current=text, previous=text, target=text, message="x" * 300)
+            ApplicationStatus(
+                name=f"{number:0253}",
+                uid="64fa4331-f0b8-4116-8ee3-2cab0e38f5ba",
+                source=0,
+                current=text,  # whatever a person has written there
+                previous=text,
+                target=tag,  # and what may be one of ours
+                last_healthy=tag,
+                fallback=tag,
+                phase="ApplicationNotFound",
+                since=NOW,
+                deadline=NOW,
+                reverts=(NOW,) * 3,
+                message="x" * 300,
+            )
             for number in range(500)
         ),
         verdicts=tuple(Verdict(tag=text, version=text, reason=text, message=text) for _ in range(10)),
         history=tuple(HistoryEntry(tag=text, digest=text, version=text, message=text) for _ in range(10)),
+        quarantine=tuple(
+            Quarantined(tag=tag, digest=digest, reason="SyncFailed", message="x" * 1024, since=NOW) for _ in range(100)
+        ),
+        first_seen=tuple(FirstSeen(digest=digest, tag=tag, time=NOW) for _ in range(64)),
+        approved=tuple(Approved(tag=tag, digest=digest) for _ in range(10)),
     )
 
     # etcd takes requests of 1.5 MiB by default

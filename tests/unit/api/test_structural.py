@@ -31,6 +31,24 @@ def test_what_has_no_bound_or_no_form_is_refused(kind: Any, missing: str) -> Non
         of(kind)
 
 
+def test_a_default_is_told_of_a_field_and_never_of_what_a_list_holds() -> None:
+    field: dict[str, JsonValue] = {"type": "integer", "default": 0}
+    entry: dict[str, JsonValue] = {"type": "object", "properties": {"wave": field}, "default": {}}
+    listed: dict[str, JsonValue] = {"type": "array", "maxItems": 3, "items": entry}
+
+    node = structural({"type": "object", "properties": {"wave": field, "applications": listed}})
+
+    assert node["properties"] == {
+        "wave": field,
+        "applications": {
+            "type": "array",
+            "maxItems": 3,
+            "items": {"type": "object", "properties": {"wave": {"type": "integer"}}},
+            "x-kubernetes-list-type": "atomic",
+        },
+    }
+
+
 def test_absent_is_said_by_leaving_out_and_never_by_null() -> None:
     assert of(Annotated[str, Field(max_length=3)] | None) == {"type": "string", "maxLength": 3}
 

@@ -10,12 +10,15 @@ from bundlewatch.api.v1alpha1 import (
     Access,
     ApplicationTarget,
     BundleWatch,
+    Gates,
     Identity,
     LabelSelector,
     Rollout,
     SecretReference,
     Status,
     Tags,
+    Upstream,
+    Window,
 )
 from bundlewatch.errors import InvalidSpec
 
@@ -68,9 +71,30 @@ def test_every_field_of_an_object_is_read() -> None:
                     "range": "~1.0",
                     "prereleases": True,
                 },
-                "rollout": {"allowDowngrade": True},
+                "gates": {
+                    "minAge": "1h",
+                    "windows": [
+                        {
+                            "name": "office hours",
+                            "kind": "Allow",
+                            "schedule": "0 9 * * 1-5",
+                            "duration": "8h",
+                            "timeZone": "Europe/Berlin",
+                        }
+                    ],
+                    "approval": "Manual",
+                    "after": [{"name": "shop-staging", "soak": "2h"}],
+                },
+                "rollout": {
+                    "sync": "Request",
+                    "timeout": "20m",
+                    "degradedFor": "90s",
+                    "onFailure": "Hold",
+                    "onExternalChange": "Override",
+                    "allowDowngrade": True,
+                },
                 "applications": [
-                    {"name": "shop", "source": "frontend"},
+                    {"name": "shop", "source": "frontend", "wave": 1},
                     {"selector": {"matchLabels": {"example.com/team": "web"}}, "source": 1},
                 ],
                 "pin": "1.0.3",
@@ -100,9 +124,21 @@ def test_every_field_of_an_object_is_read() -> None:
     assert watch.spec.tags == Tags(
         pattern="^v", exclude=("1.0.13",), order="calver", direction="Descending", range="~1.0", prereleases=True
     )
-    assert watch.spec.rollout == Rollout(allow_downgrade=True)
+    window = Window(name="office hours", kind="Allow", schedule="0 9 * * 1-5", duration="8h", time_zone="Europe/Berlin")
+    upstream = Upstream(name="shop-staging", soak="2h")
+    assert watch.spec.gates == Gates(min_age="1h", windows=(window,), approval="Manual", after=(upstream,))
+    assert (watch.spec.gates.min_age_s, window.duration_s, upstream.soak_s) == (3600, 8 * 3600, 7200)
+    assert watch.spec.rollout == Rollout(
+        sync="Request",
+        timeout="20m",
+        degraded_for="90s",
+        on_failure="Hold",
+        on_external_change="Override",
+        allow_downgrade=True,
+    )
+    assert (watch.spec.rollout.timeout_s, watch.spec.rollout.degraded_for_s) == (1200, 90)
     assert watch.spec.applications == (
-        ApplicationTarget(name="shop", source="frontend"),
+        ApplicationTarget(name="shop", source="frontend", wave=1),
         ApplicationTarget(selector=LabelSelector(match_labels={"example.com/team": "web"}), source=1),
     )
     assert watch.spec.pin == "1.0.3"
@@ -117,23 +153,46 @@ def test_what_is_left_out_gets_its_default() -> None:
     assert spec.access == Access()
     assert spec.tags == Tags()
     assert (spec.tags.order, spec.tags.direction) == ("semver", "Ascending")
+    assert spec.gates == Gates()
+    assert spec.gates.min_age_s == 0
+    assert (spec.rollout.timeout_s, spec.rollout.degraded_for_s) == (600, 120)
+    assert (spec.rollout.sync, spec.rollout.on_failure, spec.rollout.on_external_change) == ("Auto", None, "Hold")
     assert not spec.rollout.allow_downgrade
+    assert spec.applications[0].wave == 0
     assert spec.pin is None
+
+
+def test_what_is_left_out_in_a_list_gets_its_default() -> None:
+    gates = {
+        "windows": [{"name": "", "kind": "Deny", "schedule": "0 0 * * *", "duration": "1h"}],
+        "after": [{"name": "shop-staging"}],
+    }
+
+    read = BundleWatch.parse(body(spec={**SPEC, "gates": gates})).spec.gates
+
+    assert (read.windows[0].time_zone, read.windows[0].name, read.after[0].soak_s) == ("UTC", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("office hours", "window office hours"), (None, "window '0 9 * * 1-5'")], ids=["named", "not"]
+)
+def test_a_window_is_called_by_its_name_or_else_by_its_schedule(name: str | None, title: str) -> None:
+    assert Window(name=name, kind="Allow", schedule="0 9 * * 1-5", duration="8h").title == title
 
 
 def test_fields_of_a_newer_version_are_ignored() -> None:
     spec = {
         **SPEC,
-        "gates": {"minAge": "1h"},
+        "verify": {"images": "Exist"},
         "tags": {"signed": True},
-        "applications": [{"name": "shop", "wave": 1}],
+        "applications": [{"name": "shop", "namespace": "argocd"}],
     }
 
     assert BundleWatch.parse(body(spec=spec)).spec == BundleWatch.parse(body()).spec
 
 
 def test_empty_text_of_a_template_means_not_set() -> None:
-    spec = {**SPEC, "pin": "", "tags": {"pattern": "", "range": ""}}
+    spec = {**SPEC, "pin": "", "tags": {"pattern": "", "range": ""}, "gates": {"minAge": ""}}
 
     assert BundleWatch.parse(body(spec=spec)).spec == BundleWatch.parse(body()).spec
 

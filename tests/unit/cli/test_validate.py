@@ -157,6 +157,26 @@ def test_text_of_files_cannot_break_a_line_or_colour_a_screen() -> None:
 # As JSON
 
 
+@pytest.mark.parametrize(
+    "repository",
+    [
+        "robot:hunter2@registry.example.com/shop",
+        "https://robot:hunter2@registry.example.com/shop",
+        'robot:"hunter2\\x@registry.example.com/shop',
+        "robot:hunter2@registry.example.com",
+    ],
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_login_in_the_repository_does_not_reach_the_log_of_a_pipeline(repository: str, output: str) -> None:
+    bad = GOOD.replace("registry.example.com/shop/bundle", f"'{repository}'")
+
+    for arguments in (["validate", "-o", output], ["explain"]):
+        result = CliRunner().invoke(main, [*arguments, "-f", write("bad.yaml", bad)])
+        assert result.exit_code == 2
+        assert "hunter2" not in result.output
+        assert "registry.example.com" in result.output
+
+
 def test_json_has_every_object_with_its_errors() -> None:
     bad = GOOD.replace("namespace: web", "namespace: staging") + "  schedule: daily\n"
 
@@ -263,3 +283,17 @@ def test_a_template_is_told_how_to_be_rendered() -> None:
         "chart/templates/shop.yaml:10: is a template, not a manifest: render it first, as by helm template … | "
         "bundlewatch validate -f -; as it stands it has a map or a list for a key: put it in quotes\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("window", "says"),
+    [
+        ("{kind: Allow, schedule: '99 9 * * *', duration: 8h}", "spec.gates.windows[0].schedule"),
+        ("{kind: Deny, schedule: '0 9 * * *', duration: 8h, timeZone: Europe/Nowhere}", "Europe/Nowhere"),
+    ],
+)
+def test_a_window_that_only_the_operator_would_find_wrong_is_found(window: str, says: str) -> None:
+    result = validate("-f", write("shop.yaml", GOOD + f"  gates:\n    windows:\n    - {window}\n"))
+
+    assert result.exit_code == 2
+    assert says in result.stdout
