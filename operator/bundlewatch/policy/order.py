@@ -4,6 +4,7 @@ One file an order: `semver`, `calver`, `numerical`, `alphabetical`; `orders` pic
 texts; which part of a tag is the text, and which tags may be taken at all, it does not.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +35,10 @@ class Reading:
 
     def __str__(self) -> str:
         return self.text
+
+
+Reader = Callable[[str], Reading | None]
+"""How a tag reads under a BundleWatch's pattern and order; None: it does not."""
 
 
 class Order(Protocol):

@@ -75,6 +75,10 @@ class Selection:
         """How many tags there are."""
         return self._ranking.total
 
+    def runs(self, tag: str) -> bool:
+        """Whether it is known to run already."""
+        return tag in self._running.tags
+
     @property
     def ranked(self) -> Iterator[Candidate]:
         """The candidates, best first."""
