@@ -16,6 +16,8 @@ import yaml
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import parse
 from bundlewatch.argocd.matching import choose_source
+from bundlewatch.cluster.client import Forbidden, KubernetesClient
+from bundlewatch.errors import ObjectGone
 from kit.api import JSON_PATCH, Api, ApiError
 from kit.argocd import Standin
 from kit.cluster import Cluster
@@ -30,14 +32,20 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 HOME = "bundlewatch-system"
 ACCOUNT = "bundlewatch"
-POLICY = "bundlewatch-only-target-revision"
+POLICY = "bundlewatch-limits"
 
+# What it needs for Applications that an ApplicationSet made, or whose sync it asks for.
+FOR_SOME = {
+    "appprojects.argoproj.io": {"get"},
+    "applicationsets.argoproj.io": {"get"},
+}
 # Every right of the operator beyond those that every account has. It changes together with deploy/base/rbac.yaml,
 # which says why each is needed; that each is used, a whole release shows.
 RIGHTS = {
     "bundlewatches.bundlewatch.dev": {"list", "watch"},
     "bundlewatches.bundlewatch.dev/status": {"patch"},
     "applications.argoproj.io": {"get", "list", "watch", "patch"},
+    **FOR_SOME,
     "secrets": {"get"},
     "serviceaccounts": {"get"},
     "events": {"create"},
@@ -52,6 +60,33 @@ def _replace(path: str, value: Any) -> Json:
     return {"op": "replace", "path": path, "value": value}
 
 
+def _remove(path: str) -> Json:
+    return {"op": "remove", "path": path}
+
+
+def _asked(**operation: Any) -> Json:
+    """The request for a sync as BundleWatch writes it, or with other fields."""
+    return _add("/operation", {**ASKED, **operation})
+
+
+ALLOW = "bundlewatch.dev/allow"
+NOTES = "/metadata/annotations"
+STATE = "/status/operationState"
+OURS = {"username": "bundlewatch", "automated": True}
+ASKED: Json = {"initiatedBy": OURS, "info": [{"name": "bundlewatch.dev/watch", "value": "a/b"}], "sync": {}}
+FORGOTTEN = _add(STATE, None)
+RUNNING: Json = {
+    "phase": "Running",
+    "message": "one or more tasks are running",
+    "startedAt": "2026-11-24T00:20:16Z",
+    "operation": {"sync": {"revision": "1.0.0"}},
+}
+POLICY_OF_SYNCS: Json = {
+    "automated": {"prune": True},
+    "retry": {"limit": 2, "backoff": {"duration": "5s"}},
+    "syncOptions": ["CreateNamespace=true"],
+}
+
 REPOSITORY = "registry.example.com/charts/shop"
 GIT = {"repoURL": "https://git.example.com/values.git", "targetRevision": "main", "ref": "values"}
 OWNER = {"apiVersion": "v1", "kind": "Namespace", "name": "default", "uid": "1-2-3"}
@@ -63,9 +98,12 @@ SPEC = "nothing in spec but the targetRevision of a source"
 SOURCE = "nothing of a source but its targetRevision"
 COUNT = "neither add nor remove a source"
 OCI = "only of a source that is an OCI repository"
-METADATA = "neither labels, annotations, finalizers nor owner references"
-OPERATION = "neither start, change nor end an operation"
-STATUS = "not change the status"
+METADATA = "neither labels, finalizers nor owner references"
+ANNOTATIONS = "no annotation of an Application but its own"
+OPERATION = "neither change nor remove an operation"
+REQUEST = "nothing but a sync of what the spec says"
+STATUS = "nothing in the status of an Application but the operation there"
+LAST = "only end a running operation"
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +210,70 @@ def test_the_operator_may_change_a_target_revision(
 
 
 @pytest.mark.parametrize(
+    ("name", "operations", "expected"),
+    [
+        pytest.param("ready", [_asked()], {"operation": ASKED}, id="ask for a sync"),
+        pytest.param(
+            "ready",
+            [
+                _asked(
+                    initiatedBy={"username": "bundlewatch", "automated": False},
+                    retry=POLICY_OF_SYNCS["retry"],
+                    sync={"prune": True, "syncOptions": POLICY_OF_SYNCS["syncOptions"]},
+                ),
+                FORGOTTEN,
+                MOVED,
+            ],
+            {"spec/source/targetRevision": "1.0.1", "operation/sync/prune": True, "status/operationState": None},
+            id="move, ask for a sync as the spec says, and forget the last one",
+        ),
+        pytest.param("single", [_asked()], {"operation": ASKED}, id="ask where Argo CD has not looked yet"),
+        pytest.param(
+            "busy",
+            [_replace(f"{STATE}/phase", "Terminating"), MOVED],
+            {"spec/source/targetRevision": "1.0.1", "status/operationState/phase": "Terminating"},
+            id="move, and end the running operation",
+        ),
+        pytest.param(
+            "noted",
+            [
+                _add(f"{NOTES}/bundlewatch.dev~1newer", "1.0.2 waits"),
+                _replace(f"{NOTES}/bundlewatch.dev~1version", "1.0.1"),
+                _remove(f"{NOTES}/bundlewatch.dev~1commit"),
+            ],
+            {
+                "metadata/annotations": {
+                    "team": "web",
+                    ALLOW: "a/b",
+                    "bundlewatch.dev/newer": "1.0.2 waits",
+                    "bundlewatch.dev/version": "1.0.1",
+                }
+            },
+            id="set, change and remove annotations of its own",
+        ),
+        pytest.param(
+            "single",
+            [_add(NOTES, {}), _add(f"{NOTES}/bundlewatch.dev~1version", "1.0.1")],
+            {"metadata/annotations": {"bundlewatch.dev/version": "1.0.1"}},
+            id="the first annotation",
+        ),
+        pytest.param(
+            "single",
+            [_add(NOTES, {}), _add(f"{NOTES}/argocd.argoproj.io~1refresh", "hard")],
+            {"metadata/annotations": {"argocd.argoproj.io/refresh": "hard"}},
+            id="a hard refresh",
+        ),
+    ],
+)
+def test_the_operator_may_do_what_belongs_to_a_move(
+    operator: Api, applications: str, name: str, operations: list[Json], expected: Json
+) -> None:
+    answer = _patch(operator, applications, name, operations)
+
+    assert {path: _at(answer, path) for path in expected} == expected
+
+
+@pytest.mark.parametrize(
     ("name", "operations", "because"),
     [
         pytest.param("single", [_replace("/spec/project", "admin")], SPEC, id="project"),
@@ -204,13 +306,53 @@ def test_the_operator_may_change_a_target_revision(
         pytest.param("several", [_replace("/spec/sources/0/targetRevision", "evil")], OCI, id="a Git branch"),
         pytest.param("classic", [MOVED], OCI, id="a chart of an HTTP server"),
         pytest.param("single", [LABEL], METADATA, id="label"),
-        pytest.param("single", [_add("/metadata/annotations", {"a": "b"})], METADATA, id="annotation"),
         pytest.param("single", [_add("/metadata/finalizers", ["a.example.com/b"])], METADATA, id="finalizer"),
         pytest.param("single", [_add("/metadata/ownerReferences", [OWNER])], METADATA, id="owner"),
-        pytest.param("single", [_add("/operation", {"sync": {"revision": "1.0.1"}})], OPERATION, id="operation"),
+        pytest.param("single", [_add("/metadata/annotations", {"a": "b"})], ANNOTATIONS, id="annotation"),
+        pytest.param("noted", [_replace(f"{NOTES}/team", "evil")], ANNOTATIONS, id="other annotation"),
+        pytest.param("noted", [_remove(f"{NOTES}/team")], ANNOTATIONS, id="no annotation"),
+        pytest.param("noted", [_remove("/metadata/annotations")], ANNOTATIONS, id="no annotations at all"),
+        pytest.param("single", [_add("/metadata/annotations", {ALLOW: "a/b"})], ANNOTATIONS, id="consent"),
+        pytest.param("noted", [_replace(f"{NOTES}/bundlewatch.dev~1allow", "c/d")], ANNOTATIONS, id="other consent"),
+        pytest.param("noted", [_remove(f"{NOTES}/bundlewatch.dev~1allow")], ANNOTATIONS, id="no consent"),
+        pytest.param("noted", [_add(f"{NOTES}/argocd.argoproj.io~1refresh", "normal")], ANNOTATIONS, id="refresh"),
+        pytest.param("noted", [_add(f"{NOTES}/bundlewatch.devil~1x", "y")], ANNOTATIONS, id="a look-alike"),
         pytest.param("single", [_add("/status", {"health": {"status": "Healthy"}})], STATUS, id="status"),
-        pytest.param("busy", [{"op": "remove", "path": "/operation"}], OPERATION, id="end of an operation"),
         pytest.param("busy", [_replace("/status/health/status", "Healthy")], STATUS, id="other status"),
+        pytest.param("busy", [_remove("/status/health")], STATUS, id="less status"),
+        pytest.param("busy", [_remove("/operation")], OPERATION, id="end of an operation"),
+        pytest.param("busy", [_replace("/operation", ASKED)], OPERATION, id="over an operation"),
+        pytest.param("busy", [_add("/operation/sync/prune", True)], OPERATION, id="more of an operation"),
+        pytest.param("ready", [_asked(sync={"revision": "1.0.1"})], REQUEST, id="a sync of a revision"),
+        pytest.param("ready", [_asked(sync={"revisions": ["1.0.1"]})], REQUEST, id="a sync of revisions"),
+        pytest.param("ready", [_asked(sync={"source": {"repoURL": "evil"}})], REQUEST, id="a sync of a source"),
+        pytest.param("ready", [_asked(sync={"sources": [GIT]})], REQUEST, id="a sync of sources"),
+        pytest.param("ready", [_asked(sync={"manifests": ["kind: Pod"]})], REQUEST, id="a sync of manifests"),
+        pytest.param("ready", [_asked(sync={"resources": [{"kind": "Pod"}]})], REQUEST, id="a sync of resources"),
+        pytest.param("ready", [_asked(sync={"syncOptions": ["Replace=true"]})], REQUEST, id="options of its own"),
+        pytest.param("ready", [_asked(sync={"syncStrategy": {"hook": {"force": True}}})], REQUEST, id="by force"),
+        pytest.param("single", [_asked(sync={"prune": True})], REQUEST, id="pruning where the spec has none"),
+        pytest.param("ready", [_asked(retry={"limit": 99})], REQUEST, id="retries of its own"),
+        pytest.param("ready", [_asked(initiatedBy={"username": "admin"})], REQUEST, id="in the name of another"),
+        pytest.param("ready", [_asked(initiatedBy={"automated": True})], REQUEST, id="in nobody's name"),
+        pytest.param("ready", [_asked(notYetInvented=1)], REQUEST, id="a new field of an operation"),
+        pytest.param("ready", [_add("/operation", {"initiatedBy": OURS})], REQUEST, id="an operation but no sync"),
+        pytest.param("ready", [FORGOTTEN], LAST, id="the last operation forgotten for nothing"),
+        pytest.param("ready", [_asked(), _replace(f"{STATE}/phase", "Failed")], LAST, id="another end"),
+        pytest.param("ready", [_replace(f"{STATE}/phase", "Terminating")], LAST, id="end of what is over"),
+        pytest.param("stuck", [_asked(), FORGOTTEN], LAST, id="a running operation forgotten"),
+        pytest.param("busy", [_replace(f"{STATE}/phase", "Succeeded")], LAST, id="done before it is"),
+        pytest.param(
+            "busy",
+            [_replace(f"{STATE}/phase", "Terminating"), _add(f"{STATE}/message", "x")],
+            LAST,
+            id="end of an operation, and more",
+        ),
+        pytest.param(
+            "busy", [_replace(f"{STATE}/phase", "Terminating"), _remove(f"{STATE}/message")], LAST, id="and less"
+        ),
+        pytest.param("busy", [FORGOTTEN], LAST, id="the running operation forgotten"),
+        pytest.param("busy", [_add("/status", None)], STATUS, id="no status"),
     ],
 )
 def test_the_operator_may_change_nothing_else_of_an_application(
@@ -232,12 +374,17 @@ def test_an_application_as_large_as_they_come_can_be_moved_and_no_more(
     sources = [native_source(f"{REPOSITORY}-{index}", "1.0.0") for index in range(64)]
     body = application(namespace, "large", *({**source, "helm": {"values": "x" * 4000}} for source in sources))
     resource = {"group": "apps", "kind": "Deployment", "namespace": "shop", "version": "v1", "message": "m" * 80}
-    body["status"] = {"resources": [{**resource, "name": f"shop-{index}"} for index in range(3000)]}
+    body["status"] = {
+        "resources": [{**resource, "name": f"shop-{index}"} for index in range(3000)],
+        "operationState": {**RUNNING, "syncResult": {"resources": [resource] * 3000}},
+    }
     cluster.api.post(_path(namespace), body)
 
     moved = _patch(operator, namespace, "large", [_replace("/spec/sources/63/targetRevision", "1.0.1")])
 
     assert moved["spec"]["sources"][63]["targetRevision"] == "1.0.1"
+    ended = _patch(operator, namespace, "large", [_replace(f"{STATE}/phase", "Terminating")])
+    assert ended["status"]["operationState"]["phase"] == "Terminating"
     other = [_replace("/spec/sources/63/repoURL", "oci://evil.example.com")]
     assert SOURCE in _refusal(lambda: _patch(operator, namespace, "large", other))
 
@@ -326,7 +473,42 @@ def test_a_release_uses_every_right_of_the_account_and_lacks_none(
     used: dict[str, set[str]] = {}
     for entry in asked:
         used.setdefault(_name_of(entry.group, entry.resource, entry.subresource), set()).add(entry.verb)
-    assert used == RIGHTS
+    assert FOR_SOME | used == RIGHTS
+
+
+async def test_what_rules_an_application_can_be_read_by_name_and_what_is_not_there_is_told_apart(
+    cluster: Cluster, deployed: None, namespace: str
+) -> None:
+    objects = "/apis/argoproj.io/v1alpha1/namespaces/{}/{}"
+    project = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "web"}, "spec": {}}
+    windows = [{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "manualSync": True}]
+    project["spec"] = {"syncWindows": windows}
+    cluster.api.post(objects.format(namespace, "appprojects"), project)
+    shops = {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "metadata": {"name": "shops"}}
+    cluster.api.post(
+        objects.format(namespace, "applicationsets"), {**shops, "spec": {"generators": [], "template": {}}}
+    )
+    kubeconfig = str(cluster.kubeconfig_for(ACCOUNT, HOME))
+
+    async with KubernetesClient.connect(kubeconfig=kubeconfig, context=None, timeout_s=10) as client:
+        read_project = await client.read_app_project(namespace, "web")
+        read_set = await client.read_application_set(namespace, "shops")
+        for read in (client.read_app_project, client.read_application_set):
+            with pytest.raises(ObjectGone):
+                await read(namespace, "nobody")
+
+    assert read_project["spec"]["syncWindows"] == windows
+    assert read_set["spec"]["generators"] == []
+
+
+async def test_an_account_without_these_rights_is_told_so(cluster: Cluster, deployed: None, namespace: str) -> None:
+    _create_account(cluster, "nobody", namespace)
+    kubeconfig = str(cluster.kubeconfig_for("nobody", namespace))
+
+    async with KubernetesClient.connect(kubeconfig=kubeconfig, context=None, timeout_s=10) as client:
+        for read in (client.read_app_project, client.read_application_set):
+            with pytest.raises(Forbidden):
+                await read(namespace, "web")
 
 
 def test_argo_cds_secrets_may_be_listed_only_where_that_was_allowed_on_top(
@@ -385,9 +567,20 @@ def _create_applications(api: Api, ns: str) -> None:
         {
             **application(ns, "busy", helm),
             "operation": {"sync": {"revision": "1.0.0"}},
-            "status": {"health": {"status": "Degraded"}},
+            "status": {"health": {"status": "Degraded"}, "operationState": RUNNING},
         },
+        # An operation whose request is gone; Argo CD goes on with it, or has lost track of it.
+        {**application(ns, "stuck", helm), "status": {"operationState": RUNNING}},
+        {**application(ns, "ready", helm), "status": {"operationState": {**RUNNING, "phase": "Succeeded"}}},
+        application(ns, "noted", helm),
     ]
+    bodies[-2]["spec"]["syncPolicy"] = POLICY_OF_SYNCS
+    bodies[-1]["metadata"]["annotations"] = {
+        "team": "web",
+        ALLOW: "a/b",
+        "bundlewatch.dev/version": "1.0.0",
+        "bundlewatch.dev/commit": "4f1c9d2",
+    }
     for body in bodies:
         api.post(_path(ns), body)
 
@@ -501,6 +694,14 @@ def _path(ns: str, name: str | None = None) -> str:
 
 def _patch(api: Api, ns: str, name: str, operations: list[Json], **parameters: str) -> Json:
     return api.patch(_path(ns, name), operations, JSON_PATCH, **parameters)
+
+
+def _at(body: Json, path: str) -> Any:
+    """What is there; None where nothing is."""
+    value: Any = body
+    for step in path.split("/"):
+        value = (value or {}).get(step)
+    return value
 
 
 def _refusal(call: Callable[[], object]) -> str:

@@ -16,7 +16,7 @@ from bundlewatch.argocd.words import readable
 
 TRACKING_ID = "argocd.argoproj.io/tracking-id"
 SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
-_OUR_ANNOTATIONS = "bundlewatch.dev/"
+_OURS = "bundlewatch.dev/"
 
 COMPARISON_ERROR = "ComparisonError"
 INVALID_SPEC_ERROR = "InvalidSpecError"
@@ -83,6 +83,8 @@ class OperationState:
     phase: str
     message: str
     started_at: datetime | None
+    started: str
+    """The same as it is written: by it a patch tests that it is still this operation; "" where it is absent."""
     finished_at: datetime | None
     retry_count: int
     partial: bool
@@ -93,6 +95,29 @@ class OperationState:
     """The first resource or hook that failed, and its message; "" where none is named."""
     result_sources: tuple[SourceRevision, ...]
     """What it applied, once it has written a result. Until then it may be a left-over too."""
+    initiated_by: str
+    """The name of the person who asked for it; "" where it was no person, or none is named."""
+    info: Mapping[str, str]
+    """What a BundleWatch said of itself when it asked for it; empty when somebody else did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPolicy:
+    """What an automatic sync goes by, and one that is asked for does not unless it is told."""
+
+    options: tuple[str, ...] = ()
+    prune: bool = False
+    retry: Mapping[str, object] | None = None
+    """As it is written there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where it deploys to, as it is written; "" where a field is absent. Of server and name one is used."""
+
+    server: str
+    name: str
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +149,8 @@ class Application:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     """Ours, and those of Argo CD that we use."""
+    has_annotations: bool = field(compare=False)
+    """Whether there are any, also of others, which come and go with each refresh."""
     owner_references: tuple[OwnerReference, ...]
     target_revision_managers: Mapping[int, Manager]
     """By index of the source. Of `spec.sources` only the whole list is owned, so there all have the same."""
@@ -134,8 +161,13 @@ class Application:
     empty_sources: bool
     """`spec.sources` is there, as an empty list; it then means nothing."""
     sources: tuple[Source, ...]
+    project: str
+    """Its AppProject, which lies where Argo CD runs; the one named `default` where the spec says nothing."""
+    destination: Destination
     automated: bool
+    sync_policy: SyncPolicy
     has_operation: bool
+    has_status: bool
     controller_namespace: str
     """Where the Argo CD that serves it runs, with its AppProjects; "" before it has looked."""
 
@@ -144,6 +176,8 @@ class Application:
     sync_revisions: tuple[str, ...]
     health_status: str
     health_message: str
+    health_since: datetime | None = field(compare=False)
+    """Since when Argo CD gives its health that word."""
     conditions: tuple[Condition, ...]
     """Errors only."""
     reconciled_at: datetime | None = field(compare=False)
@@ -184,8 +218,9 @@ def parse(live: Mapping[str, object]) -> Application:
         annotations={
             key: value
             for key, value in body.words(metadata.get("annotations")).items()
-            if key in {TRACKING_ID, SKIP_RECONCILE} or key.startswith(_OUR_ANNOTATIONS)
+            if key in {TRACKING_ID, SKIP_RECONCILE} or key.startswith(_OURS)
         },
+        has_annotations=metadata.get("annotations") is not None,
         owner_references=tuple(_owner(body.mapping(entry)) for entry in body.sequence(metadata.get("ownerReferences"))),
         target_revision_managers=_managers(
             body.sequence(metadata.get("managedFields")), multi_source=bool(several), count=len(entries)
@@ -194,14 +229,19 @@ def parse(live: Mapping[str, object]) -> Application:
         multi_source=bool(several) and not hydrated,
         empty_sources=isinstance(spec.get("sources"), Sequence) and not several,
         sources=tuple(_source(body.mapping(entry), index=index) for index, entry in enumerate(entries)),
+        project=body.word(spec.get("project")) or "default",
+        destination=_destination(body.mapping(spec.get("destination"))),
         automated=_automated(body.mapping(spec.get("syncPolicy")).get("automated")),
+        sync_policy=_sync_policy(body.mapping(spec.get("syncPolicy"))),
         has_operation=live.get("operation") is not None,
+        has_status=live.get("status") is not None,
         controller_namespace=body.word(status.get("controllerNamespace")),
         sync_status=body.word(sync.get("status")),
         compared_to=_source_revisions(body.mapping(sync.get("comparedTo"))),
         sync_revisions=_revisions(sync),
         health_status=body.word(health.get("status")),
         health_message=_message(health.get("message")),
+        health_since=body.time(health.get("lastTransitionTime")),
         conditions=tuple(
             Condition(type=body.word(entry.get("type")), message=_message(entry.get("message")))
             for entry in map(body.mapping, body.sequence(status.get("conditions")))
@@ -226,8 +266,26 @@ def _source(entry: Mapping[str, object], *, index: int) -> Source:
     )
 
 
+def _destination(entry: Mapping[str, object]) -> Destination:
+    return Destination(
+        server=body.word(entry.get("server")),
+        name=body.word(entry.get("name")),
+        namespace=body.word(entry.get("namespace")),
+    )
+
+
 def _automated(policy: object) -> bool:
     return isinstance(policy, Mapping) and policy.get("enabled") is not False
+
+
+def _sync_policy(policy: Mapping[str, object]) -> SyncPolicy:
+    retry = policy.get("retry")
+    read = SyncPolicy(
+        options=tuple(filter(None, map(body.word, body.sequence(policy.get("syncOptions"))))),
+        prune=body.mapping(policy.get("automated")).get("prune") is True,
+        retry=dict(retry) if isinstance(retry, Mapping) else None,
+    )
+    return read if read != _NO_SYNC_POLICY else _NO_SYNC_POLICY  # one for the many that say nothing
 
 
 def _owner(entry: Mapping[str, object]) -> OwnerReference:
@@ -258,18 +316,26 @@ def _managers(entries: Sequence[object], *, multi_source: bool, count: int) -> M
 def _operation_state(value: object) -> OperationState | None:
     if not isinstance(value, Mapping):
         return None
-    asked = body.mapping(body.mapping(value.get("operation")).get("sync"))
+    operation = body.mapping(value.get("operation"))
+    asked = body.mapping(operation.get("sync"))
     retries = value.get("retryCount")
     return OperationState(
         phase=body.word(value.get("phase")),
         message=_message(value.get("message")),
         started_at=body.time(value.get("startedAt")),
+        started=body.text(value.get("startedAt")),
         finished_at=body.time(value.get("finishedAt")),
         retry_count=retries if isinstance(retries, int) else 0,
         partial=asked.get("dryRun") is True or bool(body.sequence(asked.get("resources"))),
         sources=_source_revisions(asked),
         culprit=_culprit(body.sequence(body.mapping(value.get("syncResult")).get("resources"))),
         result_sources=_source_revisions(body.mapping(value.get("syncResult"))),
+        initiated_by=body.word(body.mapping(operation.get("initiatedBy")).get("username")),
+        info={
+            body.word(entry.get("name")): body.word(entry.get("value"))
+            for entry in map(body.mapping, body.sequence(operation.get("info")))
+            if body.text(entry.get("name")).startswith(_OURS)
+        },
     )
 
 
@@ -316,6 +382,7 @@ def _revisions(holder: Mapping[str, object]) -> tuple[str, ...]:
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_NO_SYNC_POLICY = SyncPolicy()
 
 
 def _message(value: object) -> str:

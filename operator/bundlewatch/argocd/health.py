@@ -209,7 +209,7 @@ def _at_work(case: _Case) -> Assessment | None:
     other = _other_version(case, running)
     if other is not None:
         sentence = f"Argo CD is still busy with the sync of {other}, and leaves {case.target} until it ends"
-        return _say(Phase.SYNCING, Cause.OTHER_OPERATION, sentence, running.message)
+        return _say(Phase.WAITING, Cause.OTHER_OPERATION, sentence, running.message)
     if running.finished_at is not None:
         sentence = f"the sync of {case.target} failed and will be tried again (retry {running.retry_count})"
         return _say(Phase.SYNCING, Cause.RETRYING, sentence, running.culprit or running.message)
@@ -320,7 +320,7 @@ _SAYINGS = {
     "Degraded": (Phase.DEGRADED, Cause.DEGRADED, "is applied, and Argo CD calls its resources degraded"),
     "Healthy": (Phase.HEALTHY, Cause.HEALTHY, "is synced and healthy"),
 }
-_UNKNOWN = (Phase.PROGRESSING, Cause.HEALTH_UNKNOWN, "is applied, and Argo CD cannot tell its health")
+_UNKNOWN = (Phase.WAITING, Cause.HEALTH_UNKNOWN, "is applied, and Argo CD cannot tell its health")
 
 
 def _health(case: _Case) -> Assessment:

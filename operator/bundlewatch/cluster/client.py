@@ -69,6 +69,8 @@ class Resource:
 
 BUNDLE_WATCHES = Resource("bundlewatch.dev", "v1alpha1", "bundlewatches")
 APPLICATIONS = Resource("argoproj.io", "v1alpha1", "applications")
+APPLICATION_SETS = Resource("argoproj.io", "v1alpha1", "applicationsets")
+APP_PROJECTS = Resource("argoproj.io", "v1alpha1", "appprojects")
 SECRETS = Resource("", "v1", "secrets")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 EVENTS = Resource("", "v1", "events")
@@ -265,19 +267,38 @@ class KubernetesClient:
             content_type=JSON_PATCH,
         )
 
+    async def read_watch(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """A BundleWatch as JSON. Raises ObjectGone, also where the kind is not known, or Forbidden."""
+        return await self._call("GET", BUNDLE_WATCHES.path(namespace, name))
+
+    async def patch_watch(
+        self, namespace: str, name: str, patch: Mapping[str, Any], *, manager: str
+    ) -> Mapping[str, Any]:
+        """Merge `patch` into a BundleWatch, all but its status, as a person's doing; returns the new object.
+
+        `manager`: the field manager, which is not the operator's. Raises ObjectGone, ObjectChanged or Forbidden.
+        """
+        return await self._call(
+            "PATCH",
+            BUNDLE_WATCHES.path(namespace, name),
+            query={"fieldManager": manager},
+            body=dict(patch),
+            content_type=MERGE_PATCH,
+        )
+
     async def patch_watch_status(
-        self, namespace: str, name: str, *, uid: str, status: Mapping[str, Any]
+        self, namespace: str, name: str, *, uid: str, status: Mapping[str, Any], version: str | None = None
     ) -> Mapping[str, Any]:
         """Merge a partial status into a BundleWatch (None removes a field) and return the new object.
 
-        The uid is a precondition: a BundleWatch that was deleted and made anew is not written to.
-        Raises ObjectGone or ObjectChanged.
+        The uid is a precondition: a BundleWatch that was deleted and made anew is not written to. So is `version`, its
+        resourceVersion, where one is given. Raises ObjectGone or ObjectChanged.
         """
         return await self._call(
             "PATCH",
             BUNDLE_WATCHES.path(namespace, name, "status"),
             query={"fieldManager": FIELD_MANAGER},
-            body={"metadata": {"uid": uid}, "status": status},
+            body={"metadata": {"uid": uid} | ({"resourceVersion": version} if version else {}), "status": status},
             content_type=MERGE_PATCH,
         )
 
@@ -287,6 +308,14 @@ class KubernetesClient:
             await self._call("POST", EVENTS.path(namespace), query={"fieldManager": FIELD_MANAGER}, body=dict(event))
         except ObjectChanged:
             return
+
+    async def read_application_set(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """An ApplicationSet as JSON. Raises ObjectGone, also where Argo CD has none, or Forbidden."""
+        return await self._call("GET", APPLICATION_SETS.path(namespace, name))
+
+    async def read_app_project(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """An AppProject as JSON. Raises ObjectGone or Forbidden."""
+        return await self._call("GET", APP_PROJECTS.path(namespace, name))
 
     async def _call(
         self,

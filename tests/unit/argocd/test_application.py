@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundlewatch.argocd.application import Application, Freshness, parse, relevant_change
+from bundlewatch.argocd.application import Application, Destination, Freshness, parse, relevant_change
 from bundlewatch.argocd.health import assess
 from bundlewatch.argocd.ownership import maker_of
 from bundlewatch.argocd.running import running_revisions
@@ -47,7 +47,12 @@ BODY: Mapping[str, Any] = {
             }
         ],
     },
-    "spec": {"source": HELM, "syncPolicy": {"automated": {}}},
+    "spec": {
+        "project": "web",
+        "destination": {"server": "https://kubernetes.default.svc", "namespace": "shop"},
+        "source": HELM,
+        "syncPolicy": {"automated": {}},
+    },
     "status": {
         "sync": {"status": "Synced", "revision": "1.0.0", "comparedTo": {"source": HELM}},
         "health": {"status": "Healthy"},
@@ -149,6 +154,18 @@ def test_whether_argo_cd_syncs_by_itself(policy: object, automated: bool) -> Non
     assert with_spec(source=HELM, syncPolicy=policy).automated is automated
 
 
+def test_where_it_deploys_to_and_in_whose_name() -> None:
+    application = with_spec(source=HELM, project="web", destination={"name": "prod", "namespace": "shop"})
+
+    assert application.project == "web"
+    assert application.destination == Destination(server="", name="prod", namespace="shop")
+
+
+@pytest.mark.parametrize("project", ["", None, 7])
+def test_an_application_without_a_project_is_of_the_default_one(project: object) -> None:
+    assert with_spec(source=HELM, project=project).project == "default"
+
+
 def manager(name: str, time: str | None, fields: object) -> dict[str, object]:
     return {"manager": name, "operation": "Update", "time": time, "fieldsV1": fields}
 
@@ -223,6 +240,9 @@ def test_what_does_not_concern_us_is_no_change(path: str, value: object) -> None
         ("spec.source.targetRevision", "1.0.1"),
         ("spec.source.repoURL", "elsewhere.example.com/shop"),
         ("spec.sourceHydrator", {}),
+        ("spec.project", "api"),
+        ("spec.destination.server", "https://elsewhere.example.com"),
+        ("spec.destination.namespace", "shop-2"),
         ("spec.syncPolicy.automated", "absent"),
         ("operation", {"sync": {}}),
         ("status.sync.status", "OutOfSync"),
@@ -263,7 +283,10 @@ JSON = st.recursive(
 )
 PATHS = [
     *(f"metadata.{key}" for key in BODY["metadata"]),
-    *(f"spec.{key}" for key in ("source", "sources", "syncPolicy", "sourceHydrator", "source.targetRevision")),
+    *(
+        f"spec.{key}"
+        for key in ("source", "sources", "syncPolicy", "sourceHydrator", "source.targetRevision", "destination")
+    ),
     *(f"status.{key}" for key in BODY["status"]),
     *(f"status.sync.{key}" for key in ("status", "revision", "revisions", "comparedTo", "comparedTo.source")),
     *(f"status.operationState.{key}" for key in OPERATION_STATE),
@@ -317,3 +340,46 @@ def test_a_failed_sync_names_the_resource_that_failed_it() -> None:
 
     assert found is not None
     assert found.culprit == "Job migrate: Job has reached the backoff limit"
+
+
+def test_what_an_automatic_sync_goes_by_is_kept_and_the_many_without_a_policy_share_one() -> None:
+    retry = {"limit": 3, "backoff": {"duration": "5s"}}
+    policy = {"automated": {"prune": True}, "retry": retry, "syncOptions": ["Replace=true", 7, ""]}
+
+    read = with_spec(source=HELM, syncPolicy=policy).sync_policy
+
+    assert (read.options, read.prune, read.retry) == (("Replace=true",), True, retry)
+    assert with_spec(source=HELM).sync_policy is parse(with_("spec.syncPolicy", "absent")).sync_policy
+
+
+@pytest.mark.parametrize(
+    "policy", [None, "x", [], {"automated": True, "retry": "often", "syncOptions": "Replace=true"}]
+)
+def test_a_sync_policy_of_a_wrong_shape_says_nothing(policy: object) -> None:
+    read = with_spec(source=HELM, syncPolicy=policy).sync_policy
+
+    assert (read.options, read.prune, read.retry) == ((), False, None)
+
+
+def test_of_an_operation_is_kept_when_it_began_as_written_and_what_a_bundlewatch_said_of_itself() -> None:
+    info = [
+        {"name": "bundlewatch.dev/digest", "value": "sha256:a"},
+        {"name": "reason", "value": "because"},
+        "wrong",
+        {"name": 7, "value": "x"},
+    ]
+    state = {**OPERATION_STATE, "operation": {"sync": {}, "info": info}}
+
+    read = parse(with_("status.operationState", state)).operation_state
+
+    assert read is not None
+    assert read.started == "2026-11-24T00:03:14Z"
+    assert read.info == {"bundlewatch.dev/digest": "sha256:a"}
+
+
+def test_whether_others_annotate_it_wakes_nobody() -> None:
+    bare = parse(with_("metadata.annotations", "absent"))
+    refreshing = parse(with_("metadata.annotations", {"argocd.argoproj.io/refresh": "normal"}))
+
+    assert (bare.has_annotations, refreshing.has_annotations) == (False, True)
+    assert not relevant_change(bare, refreshing)

@@ -1,24 +1,18 @@
-"""The patch moves one field of one source, or, when anything it rested on has changed, nothing at all.
+"""The patch moves one field of one source, and what belongs to the move, or, when anything changed, nothing at all."""
 
-`apply` does what the API server does with a JSON Patch; where that departs from RFC 6902 (a test against null
-passes for an absent member) it follows the API server.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from bundlewatch.argocd.application import parse
-from bundlewatch.argocd.patch import target_revision_patch
+from bundlewatch.argocd.operation import Abandoned, SyncRequest
+from bundlewatch.argocd.patch import application_patch, target_revision_patch
+from unit.argocd.json_patch import Refused, apply
 
 HELM = {"repoURL": "registry.example.com/shop", "chart": "bundle", "targetRevision": "1.0.0"}
 NATIVE = {"repoURL": "oci://registry.example.com/shop/bundle", "path": ".", "targetRevision": "1.0.0"}
-
-
-class Refused(Exception):
-    pass
 
 
 def body(**spec: object) -> dict[str, Any]:
@@ -28,25 +22,6 @@ def body(**spec: object) -> dict[str, Any]:
 def patch(read: Mapping[str, Any], *, index: int = 0, to: str = "1.0.1") -> list[dict[str, object]]:
     application = parse(read)
     return target_revision_patch(application, application.sources[index], to=to)
-
-
-def apply(live: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    result = deepcopy(dict(live))
-    for operation in operations:
-        *above, last = operation["path"].strip("/").split("/")
-        holder: Any = result
-        for key in above:
-            try:
-                holder = holder[int(key)] if isinstance(holder, list) else holder[key]
-            except (KeyError, IndexError) as error:
-                raise Refused(operation) from error
-        if operation["op"] == "test" and holder.get(last) != operation["value"]:
-            raise Refused(operation)
-        if operation["op"] == "replace" and last not in holder:
-            raise Refused(operation)
-        if operation["op"] != "test":
-            holder[last] = operation["value"]
-    return result
 
 
 @pytest.mark.parametrize(
@@ -115,3 +90,151 @@ def test_what_argo_cd_writes_in_between_does_not_hinder_it() -> None:
     live = {**SINGLE, "metadata": {**SINGLE["metadata"], "resourceVersion": "99"}, "status": {"health": {}}}
 
     assert apply(live, patch(SINGLE))["spec"]["source"]["targetRevision"] == "1.0.1"
+
+
+NOTED = {**SINGLE, "metadata": {**SINGLE["metadata"], "annotations": {"bundlewatch.dev/version": "1.0.0", "a": "b"}}}
+UNTOUCHED = {"a": "b"}
+
+
+def annotated(read: Mapping[str, Any], **named: str | None) -> list[dict[str, object]]:
+    application = parse(read)
+    wanted = {f"bundlewatch.dev/{key.replace('_', '-')}": value for key, value in named.items()}
+    return application_patch(application, application.sources[0], annotations=wanted)
+
+
+@pytest.mark.parametrize(
+    ("read", "wanted", "expected"),
+    [
+        pytest.param(SINGLE, {"version": "1.0.0"}, {"bundlewatch.dev/version": "1.0.0"}, id="the very first"),
+        pytest.param(
+            NOTED,
+            {"version": "1.0.1", "taken_back": "1.0.2@sha256:a"},
+            {**UNTOUCHED, "bundlewatch.dev/version": "1.0.1", "bundlewatch.dev/taken-back": "1.0.2@sha256:a"},
+            id="one changed, one more",
+        ),
+        pytest.param(NOTED, {"version": None, "commit": None}, UNTOUCHED, id="removed, what is not there passed over"),
+    ],
+)
+def test_annotations_of_ours_are_set_and_removed_and_others_stay(
+    read: dict[str, Any], wanted: dict[str, str | None], expected: dict[str, str]
+) -> None:
+    written = apply(read, annotated(read, **wanted))
+
+    assert written == {**read, "metadata": {**read["metadata"], "annotations": expected}}
+
+
+@pytest.mark.parametrize("wanted", [{"version": "1.0.0"}, {"commit": None}, {}])
+def test_annotations_that_are_as_wanted_are_not_written(wanted: dict[str, str | None]) -> None:
+    assert annotated(NOTED, **wanted) == []
+
+
+@pytest.mark.parametrize("key", ["bundlewatch.dev/allow", "argocd.argoproj.io/refresh", "bundlewatch.device/x"])
+def test_what_is_not_ours_cannot_even_be_asked_for(key: str) -> None:
+    application = parse(NOTED)
+
+    with pytest.raises(ValueError, match=key):
+        application_patch(application, application.sources[0], annotations={key: "x"})
+
+
+@pytest.mark.parametrize(
+    ("read", "wanted", "live"),
+    [
+        pytest.param(SINGLE, {"version": "1.0.0"}, NOTED, id="the first came, and would be replaced"),
+        pytest.param(NOTED, {"version": None}, SINGLE, id="removed already"),
+        pytest.param(NOTED, {"version": "1"}, body(source={**HELM, "targetRevision": "2"}), id="another version runs"),
+    ],
+)
+def test_annotations_are_written_only_beside_what_they_speak_of(
+    read: dict[str, Any], wanted: dict[str, str | None], live: dict[str, Any]
+) -> None:
+    with pytest.raises(Refused):
+        apply(live, annotated(read, **wanted))
+
+
+REQUEST = SyncRequest(watch="argocd/shop", uid="w-1", tag="1.0.1", digest="sha256:a")
+RUNNING = {
+    **body(source={**HELM, "targetRevision": "1.0.1"}),
+    "operation": {"sync": {"revision": "1.0.1"}},
+    "status": {
+        "operationState": {
+            "phase": "Running",
+            "startedAt": "2026-11-24T00:20:16Z",
+            "operation": {"sync": {"revision": "1.0.1", "source": {**HELM, "targetRevision": "1.0.1"}}},
+        }
+    },
+}
+
+
+def test_a_move_a_sync_and_annotations_go_in_one_patch() -> None:
+    read = {**SINGLE, "status": {"operationState": {"phase": "Succeeded"}, "health": {}}}
+    application = parse(read)
+
+    written = apply(
+        read,
+        application_patch(
+            application,
+            application.sources[0],
+            to="1.0.1",
+            sync=REQUEST,
+            annotations={"bundlewatch.dev/version": "1.0.1"},
+        ),
+    )
+
+    assert written["spec"]["source"]["targetRevision"] == "1.0.1"
+    assert written["operation"]["sync"] == {}
+    assert written["status"] == {"health": {}}
+    assert written["metadata"]["annotations"] == {"bundlewatch.dev/version": "1.0.1"}
+
+
+def test_taking_back_ends_the_operation_of_what_is_taken_back_and_marks_it_in_one_patch() -> None:
+    application = parse(RUNNING)
+    marked = {"bundlewatch.dev/taken-back": "1.0.1@sha256:a"}
+
+    operations = application_patch(
+        application,
+        application.sources[0],
+        to="1.0.0",
+        ends=Abandoned(target_revision="1.0.1"),
+        sync=REQUEST,  # there is one at work: asked for later
+        annotations=marked,
+    )
+    written = apply(RUNNING, operations)
+
+    assert written["spec"]["source"]["targetRevision"] == "1.0.0"
+    assert written["metadata"]["annotations"] == marked
+    assert written["operation"] == RUNNING["operation"]
+    assert written["status"]["operationState"] == {**RUNNING["status"]["operationState"], "phase": "Terminating"}
+
+
+def test_what_one_part_rested_on_holds_for_all_of_them() -> None:
+    application = parse(RUNNING)
+    operations = application_patch(
+        application, application.sources[0], to="1.0.0", ends=Abandoned(target_revision="1.0.1")
+    )
+    over = {**RUNNING["status"]["operationState"], "phase": "Succeeded"}
+
+    with pytest.raises(Refused):
+        apply({**RUNNING, "status": {"operationState": over}}, operations)
+
+
+def test_a_sync_alone_rests_on_the_target_revision_too() -> None:
+    application = parse(SINGLE)
+    operations = application_patch(application, application.sources[0], sync=REQUEST)
+
+    assert apply(SINGLE, operations)["operation"]["initiatedBy"]["username"] == "bundlewatch"
+    with pytest.raises(Refused):
+        apply(body(source={**HELM, "targetRevision": "2.0.0"}), operations)
+
+
+@pytest.mark.parametrize(
+    "annotations", [None, {"team": "web"}, {"argocd.argoproj.io/refresh": "normal"}], ids=["none", "others", "normal"]
+)
+def test_argo_cd_is_asked_to_drop_what_it_keeps_of_a_version(annotations: dict[str, str] | None) -> None:
+    read = body(source=HELM)
+    if annotations is not None:
+        read["metadata"]["annotations"] = annotations
+    application = parse(read)
+
+    moved = apply(read, application_patch(application, application.sources[0], to="1.0.1", refresh=True))
+
+    assert moved["metadata"]["annotations"] == (annotations or {}) | {"argocd.argoproj.io/refresh": "hard"}

@@ -36,8 +36,8 @@ def test_equal_statuses_need_no_write(status: dict[str, object]) -> None:
     assert merge_patch(status, dict(status)) == {}
 
 
-def test_only_what_changed_is_written() -> None:
+def test_only_what_changed_is_written_and_a_bundle_is_written_whole() -> None:
     old = {"summary": "a", "candidate": {"tag": "1.0.0", "digest": "x"}, "verdicts": [1]}
     new = {"summary": "a", "candidate": {"tag": "1.0.1", "digest": "x"}}
 
-    assert merge_patch(old, new) == {"candidate": {"tag": "1.0.1"}, "verdicts": None}
+    assert merge_patch(old, new) == {"candidate": {"tag": "1.0.1", "digest": "x"}, "verdicts": None}
