@@ -25,6 +25,7 @@ from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.engine import Engine
 from bundlewatch.engine.keychain import DockerConfigFile, HasIdentities, Keychain
 from bundlewatch.engine.listing import Listings, ReadsRegistries
+from bundlewatch.engine.neighbours import Neighbours
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
@@ -157,7 +158,13 @@ def build_engine(
     passes = Passes(
         cluster=cluster,
         table=table,
-        world=World(applications=applications, bundles=listings),
+        world=World(
+            applications=applications,
+            bundles=listings,
+            neighbours=Neighbours(cluster),
+            upstreams=table,
+            annotate=settings.annotate,
+        ),
         policies=policies,
         read=read_watch,
         now=lambda: datetime.now(UTC),

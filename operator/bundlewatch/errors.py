@@ -11,6 +11,8 @@ put a secret, an unbounded or an uncleaned string of a registry into a message.
     │   ├── InvalidPattern        not an RE2 expression
     │   ├── InvalidRange          not a version range, or one nothing can satisfy
     │   ├── InvalidSecret         a Secret without the keys it needs
+    │   ├── NotThere              the BundleWatch that a command names does not exist
+    │   ├── NotAllowed            who gives a command may not do that in the cluster
     │   ├── AccessDenied          the registry refuses, or hides, the repository
     │   └── RepositoryNotFound    the registry knows no such repository
     ├── Fault                     trying again may help: Reconciling/ProgressingWithRetry
@@ -77,6 +79,18 @@ class InvalidSecret(Mistake):
     """A Secret lacks the keys it needs, or they hold something else."""
 
     reason = "InvalidSecret"
+
+
+class NotThere(Mistake):
+    """The BundleWatch that a command names does not exist."""
+
+    reason = "NotThere"
+
+
+class NotAllowed(Mistake):
+    """Who gives a command may not do that in the cluster."""
+
+    reason = "NotAllowed"
 
 
 class AccessDenied(Mistake):

@@ -63,6 +63,9 @@ class Settings(BaseModel):
     kubernetes_timeout_s: float = Field(default=10.0, gt=0, le=120)
     """Deadline of one request to the Kubernetes API."""
 
+    annotate: bool = True
+    """Whether Applications are told, in annotations, which bundle they were given."""
+
     shutdown_s: float = Field(default=3.0, ge=0, le=25)
     """How long writes under way may take to finish after SIGTERM."""
 

@@ -127,6 +127,14 @@ _DEFAULT = Settings()
     metavar="SECONDS",
     help="Deadline of one request to the Kubernetes API.",
 )
+@click.option(
+    "--annotations/--no-annotations",
+    "annotate",
+    envvar="BUNDLEWATCH_ANNOTATIONS",
+    default=_DEFAULT.annotate,
+    show_envvar=True,
+    help="Whether Applications get annotations that say which bundle they were given, from which commit and pipeline.",
+)
 def run(probe_address: str, namespaces: tuple[str, ...], registry_config: str | None, **options: object) -> None:
     """Run the operator until SIGTERM or SIGINT.
 

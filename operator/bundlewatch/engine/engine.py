@@ -166,6 +166,8 @@ class Engine:
         if not self._table.put_watch(watch):
             return
         same = known is not None and known.uid == watch.uid
+        if known is None or known.status.history != watch.status.history:
+            self._mark_downstream(name)
         if listed and same:
             self._sweep_soon()  # a list while we know objects: what was deleted meanwhile was not told
         if watch.deleting:
@@ -186,6 +188,7 @@ class Engine:
             self._failures.pop(name, None)
             self._later.discard(name)
             self._mark_rivals(known)
+            self._mark_downstream(name)
             logger.info("deleted; its Applications stay as they are", extra={"object": "/".join(name)})
 
     def _admit_all(self) -> None:
@@ -344,7 +347,9 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - any may be; none may end the service of an object
             self._defects.tell(error, work=f"a pass over {'/'.join(name)}")
             then = Next(failed=True)
-        if then.after_s is not None:
+        if then.at_once:
+            self._mark(name)
+        elif then.after_s is not None:
             self._later.set_earlier(name, self._clock() + then.after_s)
         if then.failed:
             self._failures[name] = failures = self._failures.get(name, 0) + 1
@@ -372,6 +377,11 @@ class Engine:
         """The others that mean an Application this one means: who owns it may have changed."""
         for application in self._table.meant_by(watch):
             self._mark_all(rival for rival in self._table.concerned(application) if rival.uid != watch.uid)
+
+    def _mark_downstream(self, name: Name) -> None:
+        """Those whose bundles have to be healthy here first."""
+        for waiting in self._table.downstream(name):
+            self._mark(waiting)
 
     def _interval_s(self, route: Route) -> float:
         """The shortest interval among those who share the route."""

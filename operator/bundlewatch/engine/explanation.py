@@ -6,17 +6,23 @@ BundleWatch it asks the API server and the registry; of one that is not applied 
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from bundlewatch.api.conditions import Reason
+from bundlewatch.api.rollout import OVERRIDE
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd import application
+from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
+from bundlewatch.engine.carrying import aim
 from bundlewatch.engine.choosing import Chosen, Findings, Look, choose
+from bundlewatch.engine.following import Following
+from bundlewatch.engine.gatekeeping import Gatekeeper, in_order
 from bundlewatch.engine.keychain import DockerConfigFile, Keychain, ReadsCredentials
 from bundlewatch.engine.listing import Listings, ReadsRegistries
 from bundlewatch.engine.memory import Memory
@@ -25,11 +31,25 @@ from bundlewatch.engine.ports import Json
 from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Table, read_watch
 from bundlewatch.errors import InvalidSpec, ObjectGone
+from bundlewatch.policy.gates import Gates
 from bundlewatch.policy.policy import Policy
 from bundlewatch.policy.selection import Candidate, Running, select
 from bundlewatch.policy.verdict import Verdict
-from bundlewatch.rollout.plan import Action, Choice, Step, plan, running_of
-from bundlewatch.rollout.targets import Target, Unmet, find_targets
+from bundlewatch.rollout.plan import Action, Choice, Step, Terms, plan, running_of
+from bundlewatch.rollout.take_back import take_backs
+from bundlewatch.rollout.targets import Target, Unmet
+from bundlewatch.rollout.waves import hurdle, queued
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    table: Table
+
+    def named(self, namespace: str) -> Mapping[str, Application]:
+        return self.table.applications_in(namespace)
+
+    def rivals(self, watch: BundleWatch, found: Application) -> Iterable[BundleWatch]:
+        return self.table.rivals(watch, found)
 
 
 class ReadsCluster(ReadsCredentials, Protocol):
@@ -99,12 +119,21 @@ async def explain_live(
         raise InvalidSpec(f"there is no BundleWatch {namespace}/{name}; `kubectl get bw --all-namespaces` lists all")
     if not isinstance(watch, BundleWatch):
         raise watch.error
-    policy = compiled(watch.spec)
+    policy, gates = compiled(watch.spec), Gates.compile(watch.spec.gates, name=name, namespace=namespace)
+    in_order(watch, table)
     route = Route.of(watch)
     for body in await cluster.objects(APPLICATIONS, namespace=namespace):
         table.put_application(application.parse(body))
-    targets, unmet = find_targets(
-        watch, applications=table.applications_in(namespace), rivals=lambda found: table.rivals(watch, found)
+    targets, unmet = aim(watch, _Known(table))
+    memory, now = Memory.of(watch), datetime.now(UTC)
+    gatekeeper = Gatekeeper(
+        watch,
+        gates,
+        targets=targets,
+        upstreams=table,
+        applications=_Known(table),
+        quarantine=memory.quarantine(targets, now=now),
+        now=now,
     )
     keychain = Keychain(cluster=cluster, default=default)
     listings = Listings(registry=registry, keychain=keychain, clock=time.monotonic, timeout_s=timeout_s)
@@ -116,10 +145,12 @@ async def explain_live(
             return await listings.inspect(route, tag)
 
         findings = Findings(select(listing.tags, policy=policy, running=running))
-        choice = await choose(findings, targets, spec=watch.spec, look=look)
+        choice = await choose(findings, targets, spec=watch.spec, look=look, rule=gatekeeper.rule)
     finally:
         await listings.close()
-    return Explanation(watch, findings, listing.tags, _fates(choice, targets, unmet, watch=watch, policy=policy))
+    following = Following(watch, memory, now, tags=listing.tags)
+    steps = _steps(choice, targets, unmet, following=following, gatekeeper=gatekeeper, policy=policy)
+    return Explanation(watch, findings, listing.tags, _fates(choice, steps, targets, unmet, watch=watch))
 
 
 async def explain_offline(
@@ -145,24 +176,48 @@ async def explain_offline(
     return Explanation(watch, findings, tags)
 
 
-def _fates(
-    choice: Choice | None, targets: Sequence[Target], unmet: Sequence[Unmet], *, watch: BundleWatch, policy: Policy
-) -> tuple[tuple[str, str], ...]:
-    memory = Memory.of(watch)
-    steps = (
-        plan(
-            choice,
-            targets,
-            watch=watch.name,
-            records=memory.records(targets),
-            released=memory.resumed,
-            read=policy.read,
-        )
-        if choice is not None
-        else ()
+def _steps(
+    choice: Choice | None,
+    targets: Sequence[Target],
+    unmet: Sequence[Unmet],
+    *,
+    following: Following,
+    gatekeeper: Gatekeeper,
+    policy: Policy,
+) -> tuple[Step, ...]:
+    watch, memory = following.watch, following.memory
+    back = take_backs(
+        targets,
+        records=memory.records(targets),
+        quarantine=gatekeeper.quarantine.of_released(memory.digest_of),
+        rollout=watch.spec.rollout,
     )
+    if choice is None or (back and watch.spec.pin is None):
+        return back
+    terms = Terms(
+        watch=watch.name,
+        read=policy.read,
+        now=following.now,
+        released=memory.resumed,
+        override=watch.spec.rollout.on_external_change == OVERRIDE,
+    )
+    steps = plan(choice, targets, records=memory.records(targets), terms=terms)
+    progress = {key: standing.progress for key, standing in following.of_all(targets).items()}
+    waves = hurdle(choice.tag, steps, unmet, progress=progress)
+    closed = gatekeeper.closed(choice.tag)
+    return queued(steps, hurdle=lambda step: closed or waves(step))
+
+
+def _fates(
+    choice: Choice | None,
+    steps: Sequence[Step],
+    targets: Sequence[Target],
+    unmet: Sequence[Unmet],
+    *,
+    watch: BundleWatch,
+) -> tuple[tuple[str, str], ...]:
     told = [(step.target.application.name, _fate(step, watch)) for step in steps]
-    if choice is None:
+    if choice is None and not steps:
         told = [
             (target.application.name, f"stays at {target.source.target_revision or 'nothing'}") for target in targets
         ]
@@ -181,7 +236,11 @@ def _fate(step: Step, watch: BundleWatch) -> str:
             return f"stays at {live} while spec.suspend is true; then moves to {step.desired}"
         case Action.MOVE:
             return f"moves from {live} to {step.desired}"
-        case Action.KEEP:
+        case Action.TAKE_BACK:
+            return f"goes back from {live} to {step.desired}: {step.message}"
+        case Action.QUEUE:
+            return f"stays at {live} for now: {step.message}"
+        case Action.KEEP | Action.SYNC | Action.END | Action.REFRESH:
             return f"stays at {live}: {step.message}" if step.message else f"is at {live} already"
         case Action.HOLD:
             return f"Held: {step.message}"

@@ -13,10 +13,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, Self, TypeVar
 
+from bundlewatch.bundle.artifact import describe
 from bundlewatch.bundle.chart import NotAChart
 from bundlewatch.bundle.inspection import Inspected, ReadsManifests, inspect
+from bundlewatch.bundle.provenance import Provenance
 from bundlewatch.engine.route import Route
-from bundlewatch.errors import AccessDenied, NotInRegistry, NotTrusted, ObjectGone, RegistryUnavailable
+from bundlewatch.errors import (
+    AccessDenied,
+    BundleWatchError,
+    NotInRegistry,
+    NotTrusted,
+    ObjectGone,
+    RegistryUnavailable,
+)
 from bundlewatch.registry import flights
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.reference import Repository
@@ -29,6 +38,8 @@ E = TypeVar("E", bound=Exception)
 _REJECTION_HOLDS_S = 600.0  # how long a tag that was no chart is believed to be none
 _DENIAL_HOLDS_S = 60.0  # how long a refused credential is not sent again at first; twice as long each time
 _DENIAL_HOLDS_MOST_S = 3600.0  # or the interval, if that is longer
+_ORIGIN_S = 10.0  # how long a release waits to learn where its bundle comes from
+_ORIGINS_KEPT = 16
 _DISTRUST_HOLDS_S = 30.0  # how long a certificate that was not trusted is not looked at again
 
 
@@ -87,6 +98,8 @@ class _Shared:
     refused_at: float = 0.0
     inspected: dict[str, tuple[Inspected | NotInRegistry, int, float]] = field(default_factory=dict)
     looking: dict[str, asyncio.Task[Inspected]] = field(default_factory=dict)
+    origins: dict[str, Provenance] = field(default_factory=dict)
+    """By digest, of the bundles that were moved to."""
 
 
 class Listings:
@@ -176,6 +189,27 @@ class Listings:
             return await asyncio.shield(task)
         except AccessDenied as error:
             raise error.with_cure(key.cure) from None
+
+    async def origin(self, route: Route, digest: str) -> Provenance:
+        """Where a bundle comes from, as far as it tells. Never a reason not to go on: what cannot be read tells
+        nothing.
+        """
+        key = self._keys.get(route)
+        if key is None:
+            return Provenance()
+        shared = self._shared[key]
+        known = shared.origins.get(digest)
+        if known is None:
+            try:
+                async with asyncio.timeout(_ORIGIN_S):
+                    found = await describe(self._registry, route.repository, digest, access=shared.access)
+            except (BundleWatchError, TimeoutError) as error:
+                logger.info("where a bundle comes from is not known: %s", error, extra={"repository": str(route)})
+                return Provenance()
+            if len(shared.origins) >= _ORIGINS_KEPT:
+                shared.origins.clear()
+            known = shared.origins[digest] = found.provenance
+        return known
 
     def doubt(self, route: Route) -> None:
         """Look again at everything, also at what was rejected: somebody asked."""

@@ -9,31 +9,32 @@ from dataclasses import replace
 
 from bundlewatch.api import conditions as kstatus
 from bundlewatch.api.conditions import Reason, State
-from bundlewatch.api.status import APPLICATIONS_MAX, HISTORY_MAX, VERDICTS_MAX, in_short
+from bundlewatch.api.moments import rfc3339
+from bundlewatch.api.status import APPLICATIONS_MAX, VERDICTS_MAX, in_short
 from bundlewatch.api.text import clean
 from bundlewatch.api.v1alpha1 import (
     ApplicationStatus,
     Bundle,
     BundleWatch,
-    HistoryEntry,
     Identity,
+    Quarantined,
     Status,
     Verdict,
 )
 from bundlewatch.argocd.health import Phase
 from bundlewatch.argocd.spelling import tag_of
+from bundlewatch.engine.conclusion import BLOCKED, QUEUED, state_of
+from bundlewatch.engine.found import Outcome, Seen
+from bundlewatch.engine.history import history_of
 from bundlewatch.engine.memory import Memory
-from bundlewatch.engine.reconcile import Outcome, Seen
 from bundlewatch.errors import BundleWatchError
-from bundlewatch.policy.order import Reading
+from bundlewatch.policy.order import Reader, Reading
 from bundlewatch.policy.verdict import Verdict as PolicyVerdict
-from bundlewatch.rollout.plan import HELD, Action, Reader
+from bundlewatch.rollout.holding import HELD
+from bundlewatch.rollout.plan import Action
 from bundlewatch.rollout.targets import NOT_FOUND, Unmet
 
-_NOT_YET = frozenset({Phase.WAITING, Phase.SYNCING, Phase.PROGRESSING, Phase.SUSPENDED, Phase.OUT_OF_SYNC})
-_BAD = frozenset({Phase.DEGRADED, Phase.FAILED})
 _DEPLOYED = frozenset({Phase.HEALTHY, Phase.PROGRESSING, Phase.DEGRADED, Phase.SUSPENDED})
-BLOCKED = "Blocked"
 
 SUMMARY_LENGTH = 160
 """Of `status.summary`, a column of `kubectl get`: one long one makes every row wide. Conditions have it all."""
@@ -67,22 +68,24 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
             key=lambda entry: (entry.name, entry.source if isinstance(entry.source, int) else -1),
         )
     )
-    if outcome.pending:
+    before = replace(before, applications=applications, quarantine=_quarantine(outcome, applications))
+    went_back = any(seen.step.action is Action.TAKE_BACK and seen.moved_from is not None for seen in outcome.seen)
+    if outcome.pending and not outcome.failures and not went_back:
         state = State.progressing(f"listing the tags of {watch.spec.repository}")
         if before.conditions and before.observed_generation == watch.generation:
-            return _heard(watch, replace(before, applications=applications))  # a restart: what was said still stands
-        return _heard(watch, _told(watch, replace(before, applications=applications), state, now=now))
+            return _heard(watch, before)  # a restart: what was said still stands
+        return _heard(watch, _told(watch, before, state, now=now))
     candidate = _candidate(outcome, before)
     status = replace(
         before,
         target=in_short(sorted({entry.name for entry in applications})),
         current=_current(applications, candidate, before, read=outcome.read),
         candidate=candidate,
-        applications=applications,
         verdicts=_verdicts(outcome, before),
-        history=_history(outcome, watch, candidate, now=now),
+        history=history_of(outcome, watch, candidate, applications, now=now),
     )
-    return _heard(watch, _told(watch, status, _state(watch, outcome, applications), now=now))
+    status = _gates_told(status, outcome)
+    return _heard(watch, _told(watch, status, state_of(watch, outcome, applications), now=now))
 
 
 def status_of_mistake(identity: Identity, error: BundleWatchError, *, now: str) -> Status:
@@ -108,8 +111,41 @@ def _short(message: str) -> str:
 
 
 def _heard(watch: BundleWatch, status: Status) -> Status:
-    """The holds were ended as was asked, for every target there is."""
-    return replace(status, last_handled_resume_at=watch.resume_requested or status.last_handled_resume_at)
+    """The holds were ended and the quarantine lifted as was asked, for every target there is."""
+    return replace(
+        status,
+        last_handled_resume_at=watch.resume_requested or status.last_handled_resume_at,
+        last_handled_retry_at=watch.retry_requested or status.last_handled_retry_at,
+    )
+
+
+def _quarantine(outcome: Outcome, applications: Sequence[ApplicationStatus]) -> tuple[Quarantined, ...]:
+    """What goes nowhere any more. What is older than all that is healthy by now is kept from going by that alone, and
+    what is healthy everywhere by now has healed.
+    """
+    running = [outcome.read(tag_of(seen.step.target.source.target_revision or "")) for seen in outcome.seen]
+    healthy = bool(outcome.seen) and all(seen.progress.settled for seen in outcome.seen)
+    if not healthy or None in running or len(applications) != len(outcome.seen):
+        return outcome.quarantine.entries
+    oldest = min(reading for reading in running if reading is not None)
+    read = {entry.tag: outcome.read(entry.tag) for entry in outcome.quarantine.entries}
+    outlived = [tag for tag, reading in read.items() if reading is not None and reading.is_older(oldest)]
+    everywhere = {tag_of(seen.step.target.source.target_revision or "") for seen in outcome.seen}
+    healed = everywhere if len(everywhere) == 1 else ()
+    return outcome.quarantine.outlived([*outlived, *healed]).entries
+
+
+def _gates_told(status: Status, outcome: Outcome) -> Status:
+    keeper = outcome.gatekeeper
+    if keeper is None:
+        return status
+    due = keeper.next_transition
+    return replace(
+        status,
+        first_seen=keeper.first_seen,
+        approved=keeper.approved,
+        next_transition=rfc3339(due) if due is not None else None,
+    )
 
 
 def _application(seen: Seen, memory: Memory, *, now: str) -> ApplicationStatus:
@@ -119,17 +155,22 @@ def _application(seen: Seen, memory: Memory, *, now: str) -> ApplicationStatus:
     phase: str = seen.assessment.phase
     message = seen.assessment.message
     wanted = step.desired
+    # Since when Argo CD says what it says of a release is what tells whether it has failed.
+    under_way = seen.progress.deadline is not None
     if step.action is Action.HOLD:
-        phase, message = HELD, step.message
-    elif step.action is Action.REFUSE:
-        phase, message, wanted = BLOCKED, step.message, memory.standing(target)
+        phase, message = step.phase or HELD, step.message
+    elif step.action in {Action.REFUSE, Action.QUEUE}:
+        wanted = memory.standing(target)
+        if not under_way:
+            phase, message = BLOCKED if step.action is Action.REFUSE else QUEUED, step.message
     elif seen.problem is not None:
-        phase, message, wanted = Phase.WAITING, seen.problem.message, memory.standing(target)
+        phase = phase if under_way else Phase.WAITING
+        message, wanted = seen.problem.message, memory.standing(target)
     elif step.action is Action.KEEP and step.message:
         message = step.message
     deployed = live if seen.assessment.phase in _DEPLOYED else None
     known = record.current if record is not None else None
-    current = deployed or known or (live if seen.moved_from is None else seen.moved_from)
+    current = deployed or known or seen.moved_from or live
     previous = record.previous if record is not None else None
     if seen.moved_from is not None and seen.moved_from != live:
         previous = seen.moved_from
@@ -142,8 +183,49 @@ def _application(seen: Seen, memory: Memory, *, now: str) -> ApplicationStatus:
         target=wanted or None,
         phase=phase,
         message=message or None,
+        moved_at=_moved_at(seen, memory, now=now),
+        deadline=_deadline(seen, record),
+        last_healthy=seen.progress.last_healthy or None,
+        fallback=seen.fallback or None,
+        refreshed_at=_refreshed_at(seen, record, now=now),
+        reverts=_reverts(seen, record),
     )
+    if phase == seen.progress.phase:
+        return replace(entry, since=rfc3339(seen.progress.since))
     return _since(entry, record, now=now)
+
+
+def _reverts(seen: Seen, record: ApplicationStatus | None) -> tuple[str, ...]:
+    told = tuple(rfc3339(found) for found in seen.step.reverts)
+    if seen.step.action is Action.MOVE and seen.moved_from is not None:
+        return told
+    # What was not set again was put back no more often than before.
+    known = record.reverts if record is not None else ()
+    return tuple(found for found in known if found in told)
+
+
+def _moved_at(seen: Seen, memory: Memory, *, now: str) -> str | None:
+    if seen.moved_from is not None and seen.step.action in {Action.MOVE, Action.TAKE_BACK}:
+        return now
+    when = memory.set_at(seen.step.target)
+    return rfc3339(when) if when is not None else None
+
+
+def _refreshed_at(seen: Seen, record: ApplicationStatus | None, *, now: str) -> str | None:
+    if seen.progress.deadline is None:
+        return None
+    if seen.step.action is Action.REFRESH and seen.problem is None:
+        return now
+    same = record is not None and record.target == (seen.step.target.source.target_revision or "")
+    return record.refreshed_at if same and record is not None else None
+
+
+def _deadline(seen: Seen, record: ApplicationStatus | None) -> str | None:
+    if seen.progress.deadline is None:
+        return None
+    if seen.step.action is Action.HOLD and record is not None and record.deadline is not None:
+        return record.deadline  # it is put off when that is over; put off as it passes, it would tick
+    return rfc3339(seen.progress.deadline)
 
 
 def _unmet(unmet: Unmet, watch: BundleWatch, *, now: str) -> ApplicationStatus:
@@ -163,6 +245,11 @@ def _unmet(unmet: Unmet, watch: BundleWatch, *, now: str) -> ApplicationStatus:
         current=known.current if known is not None else None,
         target=known.target if known is not None else None,
         previous=known.previous if known is not None else None,
+        moved_at=known.moved_at if known is not None else None,
+        deadline=known.deadline if known is not None else None,
+        last_healthy=known.last_healthy if known is not None else None,
+        fallback=known.fallback if known is not None else None,
+        reverts=known.reverts if known is not None else (),
         phase=unmet.reason,
         message=unmet.message,
     )
@@ -176,10 +263,15 @@ def _since(entry: ApplicationStatus, record: ApplicationStatus | None, *, now: s
 
 def _candidate(outcome: Outcome, before: Status) -> Bundle | None:
     if outcome.chosen is not None:
-        chosen = outcome.chosen
-        return Bundle(tag=chosen.candidate.tag, digest=chosen.digest, version=chosen.version, chart=chosen.chart)
+        bundle, known = outcome.chosen.bundle, before.candidate
+        if known is not None and (known.tag, known.digest) == (bundle.tag, bundle.digest):
+            # Where it comes from is read once, when it begins to go out.
+            return replace(bundle, commit=bundle.commit or known.commit, pipeline=bundle.pipeline or known.pipeline)
+        return bundle
+    if outcome.waiting is not None:
+        return outcome.waiting[0].bundle  # nothing runs yet, and what comes first has to wait
     # With no complete answer the last choice stands; a complete answer without a choice takes it away.
-    return before.candidate if outcome.problem is not None else None
+    return before.candidate if outcome.problem is not None or outcome.selection is None else None
 
 
 def _current(
@@ -215,94 +307,3 @@ def _verdicts(outcome: Outcome, before: Status) -> tuple[Verdict, ...]:
 
 def _verdict(verdict: PolicyVerdict) -> Verdict:
     return Verdict(tag=verdict.tag, version=verdict.version, reason=str(verdict.reason), message=verdict.message)
-
-
-def _history(outcome: Outcome, watch: BundleWatch, candidate: Bundle | None, *, now: str) -> tuple[HistoryEntry, ...]:
-    """The moves, newest first."""
-    moves = [seen for seen in outcome.seen if seen.moved_from is not None]
-    if not moves or candidate is None:
-        return watch.status.history
-    names = sorted({seen.step.target.application.name for seen in moves})
-    origins = sorted({seen.moved_from for seen in moves if seen.moved_from})
-    entry = HistoryEntry(
-        tag=candidate.tag,
-        digest=candidate.digest,
-        version=candidate.version,
-        time=now,
-        message=f"moved {', '.join(names)}" + (f" from {', '.join(origins)}" if origins else ""),
-    )
-    newest = watch.status.history[0] if watch.status.history else None
-    if newest is not None and newest.tag == entry.tag and newest.digest == entry.digest:
-        return watch.status.history  # one release, more Applications: the entry says when it began
-    return (entry, *watch.status.history)[:HISTORY_MAX]
-
-
-def _state(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State:
-    """What it all comes to: the first of these that is true."""
-    if outcome.problem is not None:
-        return _with_what_runs(State.of_error(outcome.problem), applications)
-    if (why_none := outcome.why_none) is not None:
-        nothing = _with_what_runs(State.retrying(why_none, reason=Reason.NO_CANDIDATE), applications)
-        return _left_alone(applications, HELD, BLOCKED) or nothing  # these are more telling, and may be why
-    wrong = next((unmet for unmet in outcome.unmet if not unmet.waits), None)
-    if wrong is not None:
-        return State.stalled(wrong.message, reason=wrong.reason)
-    for seen in outcome.seen:
-        if seen.problem is not None:
-            return _not_written(seen, seen.problem)
-    left_alone = _left_alone(applications, HELD, BLOCKED)
-    if left_alone is not None:
-        return left_alone
-    if outcome.unmet:
-        return State.retrying(outcome.unmet[0].message, reason=outcome.unmet[0].reason)
-    if not applications:
-        return State.retrying(
-            f"no Application in namespace {watch.namespace} carries the labels of spec.applications and deploys "
-            f"from {watch.spec.repository}; correct the labels, or the sources of those that carry them",
-            reason=Reason.NO_APPLICATION,
-        )
-    return _rollout(applications)
-
-
-def _left_alone(applications: Sequence[ApplicationStatus], *phases: str) -> State | None:
-    for entry in applications:
-        if entry.phase in phases:
-            return State.stalled(f"{entry.name}: {entry.message}", reason=entry.phase)
-    return None
-
-
-def _not_written(seen: Seen, problem: BundleWatchError) -> State:
-    target = seen.step.target
-    origin = f" from {target.source.target_revision}" if target.source.target_revision else ""
-    message = f"{target.application.name} could not be moved{origin} to {seen.step.desired}: {problem.message}"
-    return State.retrying(message, reason=problem.reason)
-
-
-def _rollout(applications: Sequence[ApplicationStatus]) -> State:
-    for entry in applications:
-        if entry.phase in _BAD:
-            detail = f": {entry.message}" if entry.message else ""
-            back = f"; to go back, set spec.pin to {tag_of(entry.previous)}" if entry.previous else ""
-            message = f"{entry.name} is {entry.phase} with {entry.target}{detail}{back}"
-            return State.unready(message, reason=str(entry.phase))
-    moving = [entry for entry in applications if entry.phase in _NOT_YET]
-    if moving:
-        first = moving[0]
-        others = f" (and {len(moving) - 1} other Applications)" if len(moving) > 1 else ""
-        origin = f" from {first.current}" if first.current else ""
-        detail = f": {first.message}" if first.message else ""
-        way = f"runs {first.target}" if first.current == first.target else f"moves{origin} to {first.target}"
-        return State.progressing(f"{first.name} {way}{others}, {first.phase}{detail}")
-    first = applications[0]
-    same = len({entry.target for entry in applications}) == 1
-    names = in_short([entry.name for entry in applications])
-    runs = first.target if same else ", ".join(f"{entry.name} {entry.target}" for entry in applications[:10])
-    return State.settled(f"{names} runs {runs}, Synced and Healthy" if same else f"runs {runs}")
-
-
-def _with_what_runs(state: State, applications: Sequence[ApplicationStatus]) -> State:
-    running = sorted({f"{entry.name} stays at {entry.current}" for entry in applications if entry.current})
-    if not running:
-        return state
-    more = f" (and {len(running) - 3} more)" if len(running) > 3 else ""
-    return replace(state, message=f"{state.message}; {', '.join(running[:3])}{more}")

@@ -5,15 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from bundlewatch.api.moments import rfc3339
 from bundlewatch.api.v1alpha1 import BundleWatch, Identity, Status
 from bundlewatch.cluster import events
 from bundlewatch.cluster.status import merge_patch
 from bundlewatch.engine.defects import Defects
+from bundlewatch.engine.found import Outcome
+from bundlewatch.engine.gatekeeping import in_order
 from bundlewatch.engine.notices import notices
 from bundlewatch.engine.outcome import status_of, status_of_mistake
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.ports import Cluster, Json
-from bundlewatch.engine.reconcile import Outcome, World, reconcile
+from bundlewatch.engine.reconcile import World, reconcile
 from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Name, Table, Unreadable
 from bundlewatch.errors import BundleWatchError, Mistake, ObjectGone
@@ -27,9 +30,12 @@ Written = Callable[[BundleWatch | Unreadable, Status], None]
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What a pass asks for: `failed`, to be done again after a pause; `after_s`, to be looked at again then."""
+    """What a pass asks for: `failed`, to be done again after a pause; `at_once`, to be gone on with; `after_s`, to be
+    looked at again then.
+    """
 
     failed: bool = False
+    at_once: bool = False
     after_s: float | None = None
 
 
@@ -88,9 +94,22 @@ class Passes:
         logger.debug("looked, %s", "and nothing is new" if before is None else "and told what is new", extra=about)
         if before is not None:
             await self._tell(watch, before, after, outcome, now=rfc3339(self._now()))
+        if outcome.at_once and not self._kept(watch, after):
+            return Next(failed=True)
         due = outcome.recheck_at
         after_s = max(1.0, (due - self._now()).total_seconds()) if due is not None else None
-        return Next(failed=outcome.again, after_s=after_s)
+        return Next(failed=outcome.again, at_once=outcome.at_once, after_s=after_s)
+
+    def _kept(self, watch: Identity, after: Status) -> bool:
+        """Whether the API server has kept what the next pass has to rest on; a CRD older than we are drops it."""
+        known = self._table.watches.get((watch.namespace, watch.name))
+        if known is None or known.status.quarantine == after.quarantine:
+            return True
+        logger.error(
+            "the API server drops a part of the status: the CRD is older than this operator; apply crds/ anew",
+            extra={"object": f"{watch.namespace}/{watch.name}"},
+        )
+        return False
 
     async def _find_out(
         self, watch: BundleWatch | Unreadable, *, route: Route | None, trouble: BundleWatchError | None, looked: bool
@@ -112,11 +131,20 @@ class Passes:
         if isinstance(watch, Unreadable):
             return Outcome(problem=watch.error)
         try:
-            policy = self._policies.of(watch.spec)
+            policy, gates = self._policies.of(watch.spec), self._policies.gates(watch)
             parse_repository(watch.spec.repository)
+            in_order(watch, self._table)
         except Mistake as error:
             return Outcome(problem=error, unread=True)
-        return await reconcile(watch, policy=policy, route=route, trouble=trouble, world=self._world, now=self._now())
+        return await reconcile(
+            watch,
+            policy=policy,
+            gates=gates,
+            route=route,
+            trouble=trouble,
+            world=self._world,
+            now=self._now(),
+        )
 
     def _status(self, watch: BundleWatch | Unreadable, outcome: Outcome, *, now: str, looked: bool) -> Status:
         if isinstance(watch, Unreadable) or outcome.unread:
@@ -136,7 +164,14 @@ class Passes:
         patch = merge_patch(before.to_dict(), after.to_dict())
         if not patch:
             return None
-        answer = await self._cluster.patch_watch_status(watch.namespace, watch.name, uid=watch.uid, status=patch)
+        answer = await self._cluster.patch_watch_status(
+            watch.namespace,
+            watch.name,
+            uid=watch.uid,
+            status=patch,
+            # A list is written whole: what another leader has written into it meanwhile must not fall out of it.
+            version=known.resource_version if patch.keys() & {"quarantine", "applications"} else None,
+        )
         known = self._table.watches.get((watch.namespace, watch.name))
         if known is not None and known.uid == watch.uid:  # else it was deleted before its answer came
             written(self._read(answer), after)
@@ -155,11 +190,6 @@ class Passes:
                 await self._cluster.create_event(notice.subject.namespace, event)
             except BundleWatchError as error:
                 logger.warning("an Event was not written: %s", error, extra={"object": subject})
-
-
-def rfc3339(moment: datetime) -> str:
-    """Seconds are enough: nothing here happens twice in one."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def watch_repository(watch: Identity) -> str:

@@ -10,8 +10,10 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from bundlewatch.api.v1alpha1 import Spec
+from bundlewatch.api.gates import Gates as GatesSpec
+from bundlewatch.api.v1alpha1 import BundleWatch, Spec
 from bundlewatch.engine.listing import Tags
+from bundlewatch.policy.gates import Gates
 from bundlewatch.policy.order import Reading
 from bundlewatch.policy.policy import Policy
 from bundlewatch.policy.ranking import Ranking
@@ -57,6 +59,7 @@ class Policies:
     def __init__(self) -> None:
         self._judges: OrderedDict[Hashable, Judge] = OrderedDict()
         self._rankings: OrderedDict[tuple[Judge, object], tuple[Tags, Ranking]] = OrderedDict()
+        self._gates: OrderedDict[tuple[str, str], tuple[GatesSpec, Gates]] = OrderedDict()
         self._tags = 0
 
     def of(self, spec: Spec) -> Judge:
@@ -70,6 +73,17 @@ class Policies:
         else:
             self._judges.move_to_end(key)
         return judge
+
+    def gates(self, watch: BundleWatch) -> Gates:
+        """The gates of a BundleWatch. Raises InvalidSpec naming the field."""
+        key = (watch.namespace, watch.name)
+        known = self._gates.get(key)
+        if known is None or known[0] != watch.spec.gates:
+            compiled_gates = Gates.compile(watch.spec.gates, name=watch.name, namespace=watch.namespace)
+            known = self._gates[key] = (watch.spec.gates, compiled_gates)
+            if len(self._gates) > _POLICIES_KEPT:
+                self._gates.popitem(last=False)
+        return known[1]
 
     def ranking(self, judge: Judge, tags: Tags) -> Ranking:
         """What a policy makes of a listing; the newest of each source is judged once, and of the next one only what

@@ -9,7 +9,10 @@ Json = Mapping[str, Any]
 
 
 class Cluster(Protocol):
-    """Errors: ObjectGone, ObjectChanged, SecretNotFound, ServiceAccountNotFound, ClusterUnavailable."""
+    """Errors: ObjectGone, ObjectChanged, SecretNotFound, ServiceAccountNotFound, ClusterUnavailable.
+
+    A call that the account may not make is `cluster.client.Forbidden`, which is a ClusterUnavailable.
+    """
 
     async def uids(self, resource: Resource, *, namespaces: Sequence[str]) -> frozenset[str]: ...
 
@@ -23,6 +26,12 @@ class Cluster(Protocol):
 
     async def patch_application(self, namespace: str, name: str, operations: Sequence[Json]) -> Json: ...
 
-    async def patch_watch_status(self, namespace: str, name: str, *, uid: str, status: Json) -> Json: ...
+    async def patch_watch_status(
+        self, namespace: str, name: str, *, uid: str, status: Json, version: str | None = None
+    ) -> Json: ...
 
     async def create_event(self, namespace: str, event: Json) -> None: ...
+
+    async def read_application_set(self, namespace: str, name: str) -> Json: ...
+
+    async def read_app_project(self, namespace: str, name: str) -> Json: ...

@@ -1,46 +1,49 @@
 """One pass over one BundleWatch, from tags to what Argo CD should deploy. Level-triggered: it asks what is, not
 what happened, so that a pass that was lost is made up by the next.
 
+The order is that of urgency. A release that has failed is first of all recorded, in a pass of its own that writes
+nothing else: whoever is stopped after that finds it there. Then what failed is taken back, for which no registry has
+to answer. Only then something new is chosen.
+
 Every decision is a pure call; every failure ends in the outcome, which one place turns into status and Events.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
+from bundlewatch.api.rollout import OVERRIDE, REQUEST
 from bundlewatch.api.v1alpha1 import BundleWatch
-from bundlewatch.argocd.application import Application
-from bundlewatch.argocd.health import Assessment, assess
-from bundlewatch.argocd.patch import FIELD_MANAGER, target_revision_patch
+from bundlewatch.argocd.assessment import Cause
+from bundlewatch.argocd.operation import busy_with
+from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.bundle.inspection import Inspected
-from bundlewatch.cluster.client import Forbidden
-from bundlewatch.engine.choosing import Chosen, Findings, choose
+from bundlewatch.bundle.provenance import Provenance
+from bundlewatch.engine.carrying import Applications, Decide, Done, aim, carry_out
+from bundlewatch.engine.choosing import choose
+from bundlewatch.engine.composing import Composer
+from bundlewatch.engine.following import Following, Standing
+from bundlewatch.engine.found import Outcome, Seen
+from bundlewatch.engine.gatekeeping import Gatekeeper, Upstreams
 from bundlewatch.engine.listing import Listing
 from bundlewatch.engine.memory import Memory
+from bundlewatch.engine.neighbours import Once, Surroundings
 from bundlewatch.engine.policies import Judge
 from bundlewatch.engine.route import Route
-from bundlewatch.errors import BundleWatchError, ObjectChanged, ObjectGone, Refused
-from bundlewatch.policy.order import Reading
-from bundlewatch.rollout.plan import Action, Choice, Reader, Step, blocked, held, plan, running_of, runs
-from bundlewatch.rollout.targets import Target, Unmet, find_targets
+from bundlewatch.errors import BundleWatchError, ObjectGone
+from bundlewatch.policy.gates import Gates
+from bundlewatch.rollout.plan import Action, Step, Terms, blocked, held, plan, running_of, runs
+from bundlewatch.rollout.quarantine import Quarantine
+from bundlewatch.rollout.take_back import take_backs
+from bundlewatch.rollout.targets import Target
+from bundlewatch.rollout.waves import hurdle, queue
 
-_ATTEMPTS = 4  # how often a write is decided anew after somebody else was faster
+logger = logging.getLogger(__name__)
 
-
-class Applications(Protocol):
-    """The Applications of the cluster, and the one way to change them."""
-
-    def named(self, namespace: str) -> Mapping[str, Application]: ...
-
-    def rivals(self, watch: BundleWatch, application: Application) -> Iterable[BundleWatch]: ...
-
-    def stands(self, watch: BundleWatch) -> bool: ...
-
-    async def patch(self, application: Application, operations: Sequence[Mapping[str, Any]]) -> Application: ...
-
-    async def reread(self, application: Application) -> Application | None: ...
+Standings = Mapping[tuple[str, int], Standing]
 
 
 class Bundles(Protocol):
@@ -50,6 +53,8 @@ class Bundles(Protocol):
 
     async def inspect(self, route: Route, tag: str) -> Inspected: ...
 
+    async def origin(self, route: Route, digest: str) -> Provenance: ...
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -57,225 +62,283 @@ class World:
 
     applications: Applications
     bundles: Bundles
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A target after the pass: what was done, and how Argo CD fares with it."""
-
-    step: Step
-    assessment: Assessment
-    moved_from: str | None = None
-    """Its target revision before we moved it, now or in a pass that could not tell of it; None: we did not."""
-
-    problem: BundleWatchError | None = None
-    """Why the write that was wanted did not happen."""
-
-
-@dataclass(slots=True)
-class Outcome(Findings):
-    """What a pass found and did. `problem` is why it ended early; what was found before it still stands."""
-
-    policy: Judge | None = None
-    suspended: bool = False
-    unread: bool = False
-    """The spec says something impossible: nothing was looked at."""
-
-    pending: bool = False
-    """There is no listing yet: nothing is known and nothing is said."""
-
-    problem: BundleWatchError | None = None
-    seen: tuple[Seen, ...] = ()
-    unmet: tuple[Unmet, ...] = ()
-    again: bool = False
-    """Something that should have happened did not, and may if it is tried again."""
-
-    @property
-    def recheck_at(self) -> datetime | None:
-        """When time alone may change what an Application is said to be; None: only an Application can."""
-        return min((at for seen in self.seen if (at := seen.assessment.recheck_at) is not None), default=None)
-
-    def read(self, tag: str) -> Reading | None:
-        """How a tag reads in the order of the spec; None: it does not, or there is no such order."""
-        return self.policy.read(tag) if self.policy is not None else None
+    neighbours: Surroundings
+    upstreams: Upstreams
+    annotate: bool = True
+    """Whether Applications are told, in annotations, what they were given."""
 
 
 async def reconcile(
     watch: BundleWatch,
     *,
     policy: Judge,
+    gates: Gates,
     route: Route | None,
     trouble: BundleWatchError | None,
     world: World,
     now: datetime,
 ) -> Outcome:
-    """One pass. `trouble`: why the last listing failed; then nothing is moved, and what runs is only observed."""
+    """One pass. `trouble`: why the last listing failed; then nothing new is chosen, and what runs is followed on."""
     if watch.spec.suspend:
         return Outcome(suspended=True)
     outcome = Outcome(policy=policy, problem=trouble)
+    targets, outcome.unmet = aim(watch, world.applications)
+    listing = world.bundles.latest(route) if route is not None and trouble is None else None
     memory = Memory.of(watch)
-    targets, outcome.unmet = _targets(watch, world)
-    listing = world.bundles.latest(route) if route is not None else None
-    if trouble is not None or listing is None or route is None:
+    outcome.quarantine = memory.quarantine(targets, now=now)
+    following = Following(watch, memory, now, tags=listing.tags if listing is not None else None)
+    world = replace(world, neighbours=Once(world.neighbours))
+    work = _Pass(watch, policy, gates, world, memory, following, outcome, before=following.of_all(targets))
+    if work.has_failed(targets):
+        return outcome
+    targets = await work.take_back(targets)
+    if listing is None or route is None:
         outcome.pending = trouble is None
-        outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
-        return outcome
-    try:
-        running = running_of(targets, read=policy.read, downgrade=watch.spec.rollout.allow_downgrade)
-        outcome.selection = policy.select(listing.tags, running=running)
-        choice = await choose(outcome, targets, spec=watch.spec, look=partial(world.bundles.inspect, route))
-        if choice is None:
-            unread = running.unread is not None
-            outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now, unread=unread)
-            return outcome
-    except ObjectGone:
-        raise  # the watch has left its repository meanwhile: whatever this pass found is of no use
-    except BundleWatchError as error:
-        outcome.problem, outcome.again = error, error.retry
-        outcome.seen = _observed(targets, watch, memory=memory, read=policy.read, now=now)
-        return outcome
-    steps = await _carry_out(choice, targets, watch=watch, memory=memory, world=world, read=policy.read)
-    moved = running_of([done.step.target for done in steps], read=policy.read, downgrade=False)
-    outcome.selection = outcome.selection.after(moved.tags)  # else the next pass would have to tell it anew
-    if len(steps) < len(targets):
-        _, outcome.unmet = _targets(watch, world)
-    outcome.seen = tuple(_assessed(step, outcome.chosen, memory=memory, now=now) for step in steps)
-    outcome.again = any(seen.problem is not None for seen in outcome.seen)
+        await work.follow(targets)
+    else:
+        await work.release(targets, listing=listing, route=route)
+    await work.name_windows()
+    await work.annotate()
     return outcome
 
 
-def _targets(watch: BundleWatch, world: World) -> tuple[tuple[Target, ...], tuple[Unmet, ...]]:
-    return find_targets(
-        watch,
-        applications=world.applications.named(watch.namespace),
-        rivals=lambda application: world.applications.rivals(watch, application),
-    )
+@dataclass(slots=True)
+class _Pass:
+    """The parts of one pass, in the order in which they are called; each adds to the outcome."""
 
+    watch: BundleWatch
+    policy: Judge
+    gates: Gates
+    world: World
+    memory: Memory
+    following: Following
+    outcome: Outcome
+    before: Standings
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    step: Step
-    moved_from: str | None = None
-    problem: BundleWatchError | None = None
+    def has_failed(self, targets: Sequence[Target]) -> bool:
+        """Whether a release turned out to have failed: then that is recorded, and nothing else is done."""
+        failures = self.following.failures(targets, self.before, quarantine=self._of_released)
+        if not failures:
+            return False
+        for entry in failures:
+            self.outcome.quarantine = self.outcome.quarantine.add(entry)
+        self.outcome.failures = failures
+        self.outcome.at_once = True
+        self.outcome.seen = tuple(self._seen(self._standing_step(target), moved_from=None) for target in targets)
+        return True
 
+    async def take_back(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Take back what failed; the targets that are still to be dealt with."""
+        if self.watch.spec.pin is not None:
+            return tuple(targets)
 
-async def _carry_out(
-    choice: Choice, targets: Sequence[Target], *, watch: BundleWatch, memory: Memory, world: World, read: Reader
-) -> list[_Done]:
-    """What became of each target; one that is not ours to move any more is left out.
-
-    A write that fails takes nothing from those before it, and nothing from those after it unless the API server
-    does not answer at all: then the others need not wait for its deadline one by one.
-    """
-
-    def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
-        records = memory.records(anew)
-        return plan(choice, anew, watch=watch.name, records=records, released=memory.resumed, read=read)
-
-    results: list[_Done] = []
-    silence: BundleWatchError | None = None
-    for step in decide(targets):
-        if step.action is Action.MOVE and not world.applications.stands(watch):
-            # Suspended, pinned or narrowed while a manifest was read: the pass that is due decides by that.
-            raise ObjectGone(f"{watch} asks for something else by now")
-        if silence is not None and step.action is Action.MOVE:
-            results.append(_Done(step, problem=silence))
-            continue
-        try:
-            done = await _write(step, watch=watch, world=world, decide=decide)
-        except BundleWatchError as error:
-            done = _Done(step, problem=error)
-            silence = None if isinstance(error, Forbidden) else error
-        if done is not None:
-            results.append(done)
-    return results
-
-
-async def _write(
-    step: Step, *, watch: BundleWatch, world: World, decide: Callable[[Sequence[Target]], tuple[Step, ...]]
-) -> _Done | None:
-    """Carry out one step; None: the target is not ours to move any more.
-
-    Between our look and our write anything may have happened: the patch tests what the decision rested on, and
-    when a test fails we look again and decide again.
-    """
-    refused: Refused | None = None
-    for _ in range(_ATTEMPTS):
-        if step.action is not Action.MOVE:
-            return _Done(step)
-        application, source = step.target.application, step.target.source
-        try:
-            written = await world.applications.patch(
-                application, target_revision_patch(application, source, to=step.desired)
+        def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
+            return take_backs(
+                anew,
+                records=self.memory.records(anew),
+                quarantine=self._of_released,
+                rollout=self.watch.spec.rollout,
             )
-        except Refused as error:
-            refused = error
-            target = await _look_again(step.target, watch=watch, world=world)
-            if target is None:
-                return None
-            (step,) = decide([target])
-            continue
-        now = replace(step.target, application=written, source=written.sources[source.index])
-        return _Done(replace(step, target=now), moved_from=source.target_revision or "")
-    if step.action is not Action.MOVE:
-        return _Done(step)
-    # The API server tells a failed test and a change that its own rules refuse by the same status code.
-    return _Done(
-        step,
-        problem=ObjectChanged(
-            "somebody else changes it faster than we can decide, or the API server does not allow the change "
-            f"({refused}); trying again later"
-        ),
-    )
+
+        steps = decide(targets)
+        if not steps:
+            return tuple(targets)
+        done = await self._carry_out(steps, decide)
+        self._add(done)
+        self.outcome.at_once = any(found.problem is None for found in done)
+        dealt_with = {step.target.key for step in steps}
+        return tuple(target for target in targets if target.key not in dealt_with)
+
+    async def follow(self, targets: Sequence[Target], *, unread: bool = False) -> None:
+        """What runs is followed on, and nothing new is decided."""
+        steps = [self._standing_step(target, unread=unread) for target in targets]
+        self._add(await self._carry_out([self._asking(step) for step in steps], _nothing))
+
+    async def release(self, targets: Sequence[Target], *, listing: Listing, route: Route) -> None:
+        """Choose what goes, and have it go as far as it may."""
+        outcome, spec, world = self.outcome, self.watch.spec, self.world
+        running = running_of(targets, read=self.policy.read, downgrade=spec.rollout.allow_downgrade)
+        gatekeeper = Gatekeeper(
+            self.watch,
+            self.gates,
+            targets=targets,
+            upstreams=world.upstreams,
+            applications=world.applications,
+            quarantine=outcome.quarantine,
+            now=self.following.now,
+        )
+        outcome.gatekeeper = gatekeeper
+        try:
+            outcome.selection = self.policy.select(listing.tags, running=running)
+            look = partial(world.bundles.inspect, route)
+            choice = await choose(outcome, targets, spec=spec, look=look, rule=gatekeeper.rule)
+        except ObjectGone:
+            raise  # the watch has left its repository meanwhile: whatever this pass found is of no use
+        except BundleWatchError as error:
+            outcome.problem, outcome.again = error, error.retry
+            await self.follow(targets)
+            return
+        finally:
+            outcome.quarantine = gatekeeper.quarantine
+        if choice is None:
+            await self.follow(targets, unread=running.unread is not None)
+            return
+        first = plan(choice, targets, records=self.memory.records(targets), terms=self._terms)
+        back = [seen.step for seen in outcome.seen]
+        progress = {key: standing.progress for key, standing in self.before.items()}
+        waves = hurdle(choice.tag, [*back, *first], outcome.unmet, progress=progress)
+        moves = any(step.action is Action.MOVE for step in first)
+        closed = gatekeeper.closed(choice.tag) if moves else None  # else every opening and closing would be written
+
+        def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
+            steps = plan(choice, anew, records=self.memory.records(anew), terms=self._terms)
+            return tuple(self._asking(queue(step, hurdle=lambda found: closed or waves(found))) for step in steps)
+
+        steps = decide(targets)
+        if outcome.chosen is not None and any(step.action is Action.MOVE for step in steps):
+            origin = await world.bundles.origin(route, outcome.chosen.digest)
+            outcome.chosen = replace(outcome.chosen, origin=origin)
+        done = await self._carry_out(steps, decide)
+        self._add(done)
+        moved = running_of([found.step.target for found in done], read=self.policy.read, downgrade=False)
+        outcome.selection = outcome.selection.after(moved.tags)  # else the next pass would have to tell it anew
+        if len(done) < len(targets):
+            _, outcome.unmet = aim(self.watch, world.applications)
+
+    async def name_windows(self) -> None:
+        """Argo CD leaves no trace of a sync that a window holds back, so the AppProject is asked."""
+        self.outcome.seen = tuple([await self._with_its_window(seen) for seen in self.outcome.seen])
+
+    async def _with_its_window(self, seen: Seen) -> Seen:
+        application = seen.step.target.application
+        if seen.assessment.cause is not Cause.AUTO_SYNC_HELD:
+            return seen
+        windows = await self.world.neighbours.windows(application)
+        found = windows.look(application, self.following.now) if windows is not None else None
+        if found is None or found.may_auto:
+            return seen
+        message = f"{seen.step.target.source.target_revision} is not synced: {found.message}"
+        return replace(seen, assessment=replace(seen.assessment, message=message))
+
+    async def annotate(self) -> None:
+        """Tell the Applications that were given a bundle of ours what is new about it, and why nothing newer runs."""
+        if self.outcome.selection is None:
+            return
+        general = ""
+        if self.outcome.failed is not None:
+            verdict, _ = self.outcome.failed
+            general = f"{verdict.tag} is not taken: {verdict.message}"
+        elif self.outcome.waiting is not None:
+            general = self.outcome.waiting[1].message
+        for seen in self.outcome.seen:
+            if seen.step.action in {Action.MOVE, Action.TAKE_BACK, Action.HOLD}:
+                continue  # it has just been told; it is left alone
+            if not self.world.applications.stands(self.watch):
+                return
+            held_back = seen.step.action in {Action.QUEUE, Action.REFUSE}
+            newer = seen.step.message if held_back else general
+            operations = await self._composer.told(seen.step, newer=newer)
+            if operations:
+                try:
+                    await self.world.applications.patch(seen.step.target.application, operations)
+                except BundleWatchError as error:
+                    logger.debug("an Application was not told: %s", error)  # the next pass tells it
+
+    async def _carry_out(self, steps: Sequence[Step], decide: Decide) -> list[Done]:
+        return await carry_out(
+            steps,
+            watch=self.watch,
+            applications=self.world.applications,
+            decide=decide,
+            compose=self._composer.compose,
+        )
+
+    @property
+    def _composer(self) -> Composer:
+        return Composer(
+            self.watch,
+            self.memory,
+            self.world.neighbours,
+            self.following.now,
+            annotate=self.world.annotate,
+            chosen=self.outcome.chosen.bundle if self.outcome.chosen is not None else None,
+        )
+
+    def _add(self, done: Sequence[Done]) -> None:
+        seen = [self._seen(found.step, found.moved_from, found.problem) for found in done]
+        self.outcome.seen = tuple(sorted((*self.outcome.seen, *seen), key=lambda entry: entry.step.target.key))
+        self.outcome.again = self.outcome.again or any(found.problem is not None for found in done)
+
+    def _seen(self, step: Step, moved_from: str | None, problem: BundleWatchError | None = None) -> Seen:
+        released = step.action is Action.MOVE and moved_from is not None
+        standing = self.following.of(step.target, moved=released)
+        progress, record = standing.progress, self.memory.record(step.target)
+        known = self.before.get(step.target.key)
+        if released and known is not None:  # what was seen healthy there up to now
+            progress = replace(progress, last_healthy=known.progress.last_healthy)
+        fallback = None
+        if progress.deadline is not None:
+            ongoing = record is not None and record.deadline is not None and record.target == step.desired
+            fallback = record.fallback if ongoing and record is not None else progress.last_healthy
+        untold = self.memory.moved_untold(step) if moved_from is None else moved_from
+        return Seen(step, standing.assessment, progress, fallback, untold, problem)
+
+    def _asking(self, step: Step) -> Step:
+        """The step; or, where everything is set, asking Argo CD for what nobody else would: to sync it, to render it
+        anew, or to stop what was taken back.
+        """
+        target, live = step.target, step.target.source.target_revision or ""
+        if step.action is not Action.KEEP or step.desired != live or not live:
+            return step
+        standing = self.following.of(target)
+        cause = standing.assessment.cause
+        if standing.progress.refresh:
+            return replace(step, action=Action.REFRESH)
+        quarantine = self.outcome.quarantine
+        if cause is Cause.MANUAL_SYNC and self.watch.spec.rollout.sync == REQUEST:
+            return step if quarantine.has(tag_of(live)) else replace(step, action=Action.SYNC)
+        if cause is Cause.OTHER_OPERATION:
+            busy = tag_of(busy_with(target.application, target.source))
+            # One of ours that is tried again and again has been superseded, and would hold this one up for ever.
+            state = target.application.operation_state
+            superseded = state is not None and state.finished_at is not None and self.memory.moved_to(busy)
+            if quarantine.has(busy) or superseded:
+                return replace(step, action=Action.END)
+        return step
+
+    def _standing_step(self, target: Target, *, unread: bool = False) -> Step:
+        """The step where nothing is decided: what status said we wanted stands, and so does a person's later word.
+
+        `unread`: nothing could be, since of none it can be told what runs.
+        """
+        record = None if self.memory.resumed else self.memory.record(target)
+        hold = held(target, record, terms=self._terms) if record is not None else None
+        run = runs(target, read=self.policy.read) if unread and hold is None else None
+        if hold is None and run is not None:
+            return blocked(target, run, newer="a tag")
+        if hold is not None:
+            return hold
+        untold = Step(target, Action.KEEP, target.source.target_revision or "")
+        # What we have set ourselves stands, also where we were stopped before status could tell of it.
+        if self.memory.moved_untold(untold) is not None:
+            return untold
+        return Step(target, Action.KEEP, self.memory.standing(target))
+
+    @property
+    def _of_released(self) -> Quarantine:
+        return self.outcome.quarantine.of_released(self.memory.digest_of)
+
+    @property
+    def _terms(self) -> Terms:
+        return Terms(
+            watch=self.watch.name,
+            read=self.policy.read,
+            now=self.following.now,
+            released=self.memory.resumed,
+            override=self.watch.spec.rollout.on_external_change == OVERRIDE,
+        )
 
 
-async def _look_again(target: Target, *, watch: BundleWatch, world: World) -> Target | None:
-    if await world.applications.reread(target.application) is None:
-        return None
-    targets, _ = _targets(watch, world)
-    return next((found for found in targets if found.key == target.key), None)
-
-
-def _assessed(done: _Done, chosen: Chosen | None, *, memory: Memory, now: datetime) -> Seen:
-    target = done.step.target
-    digest = chosen.digest if chosen is not None and done.step.desired == target.source.target_revision else None
-    moved_from = memory.moved_untold(done.step) if done.moved_from is None else done.moved_from
-    return Seen(done.step, _assess(target, digest, now=now), moved_from, done.problem)
-
-
-def _observed(
-    targets: Sequence[Target],
-    watch: BundleWatch,
-    *,
-    memory: Memory,
-    read: Reader,
-    now: datetime,
-    unread: bool = False,
-) -> tuple[Seen, ...]:
-    """The targets when nothing is decided: what status said we wanted stands, and so does a person's later word.
-
-    `unread`: nothing could be, since of none it can be told what runs.
-    """
-    candidate = watch.status.candidate
-    seen = []
-    for target in targets:
-        live, wanted = target.source.target_revision or "", memory.standing(target)
-        record = None if memory.resumed else memory.record(target)
-        hold = held(target, record, watch=watch.name, read=read) if record is not None else None
-        digest = candidate.digest if candidate is not None and wanted == live else None
-        run = runs(target, read=read) if unread and hold is None else None
-        step = hold or (blocked(target, run, newer="a tag") if run is not None else Step(target, Action.KEEP, wanted))
-        seen.append(Seen(step, _assess(target, digest, now=now)))
-    return tuple(seen)
-
-
-def _assess(target: Target, digest: str | None, *, now: datetime) -> Assessment:
-    manager = target.application.target_revision_managers.get(target.source.index)
-    return assess(
-        target.application,
-        target.source.index,
-        target=target.source.target_revision or "",
-        digest=digest,
-        patched_at=manager.time if manager is not None and manager.name == FIELD_MANAGER else None,
-        now=now,
-    )
+def _nothing(_: Sequence[Target]) -> tuple[Step, ...]:
+    """What is decided anew where nothing new is decided."""
+    return ()

@@ -40,6 +40,7 @@ class Table:
     _by_namespace: dict[str, dict[str, Application]] = field(default_factory=dict)
     _naming: dict[Name, set[Name]] = field(default_factory=dict)
     _selecting: dict[str, set[Name]] = field(default_factory=dict)
+    _following: dict[Name, set[Name]] = field(default_factory=dict)
 
     def put_watch(self, watch: BundleWatch | Unreadable) -> bool:
         """Remember a BundleWatch; False: what we have is newer."""
@@ -121,6 +122,14 @@ class Table:
         """The other BundleWatches that mean this Application."""
         return (rival for rival in self.concerned(application) if rival.uid != watch.uid)
 
+    def watch(self, namespace: str, name: str) -> BundleWatch | Unreadable | None:
+        """The BundleWatch of that name, if there is one."""
+        return self.watches.get((namespace, name))
+
+    def downstream(self, name: Name) -> list[Name]:
+        """The BundleWatches that take only what this one has had healthy."""
+        return list(self._following.get(name, ()))
+
     def _link(self, watch: BundleWatch | Unreadable) -> None:
         if not isinstance(watch, BundleWatch):
             return
@@ -130,6 +139,8 @@ class Table:
                 self._naming.setdefault((watch.namespace, target.name), set()).add(key)
             else:
                 self._selecting.setdefault(watch.namespace, set()).add(key)
+        for upstream in watch.spec.gates.after:
+            self._following.setdefault((watch.namespace, upstream.name), set()).add(key)
 
     def _unlink(self, watch: BundleWatch | Unreadable) -> None:
         if not isinstance(watch, BundleWatch):
@@ -140,6 +151,8 @@ class Table:
                 _remove(self._naming, (watch.namespace, target.name), key)
             else:
                 _remove(self._selecting, watch.namespace, key)
+        for upstream in watch.spec.gates.after:
+            _remove(self._following, (watch.namespace, upstream.name), key)
 
 
 def read_watch(body: Mapping[str, Any]) -> BundleWatch | Unreadable:

@@ -6,11 +6,14 @@ forms. Control characters never reach a terminal: much of what is logged comes f
 
 import logging
 import sys
+from datetime import datetime
 from typing import Any, Literal, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
 FIELDS = ("object", "application", "repository", "tag", "reason")
+
+_PLAIN = (str, int, float, bool, datetime, type(None))
 
 _QUIET = {
     "kopf": logging.WARNING,  # its handlers' successes are ours to tell
@@ -47,6 +50,9 @@ class _Json(JsonFormatter):
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         super().add_fields(log_data, record, message_dict)
+        # Libraries hang values of their own onto a record, kopf a whole object, which no JSON can hold.
+        for name in [name for name, value in log_data.items() if not isinstance(value, _PLAIN)]:
+            del log_data[name]
         log_data["level"] = record.levelname.lower()
         log_data["logger"] = record.name
 

@@ -6,25 +6,19 @@ written; nothing is moved below what runs there, nor where it cannot be told wha
 or with `rollout.allowDowngrade`; the rest is moved.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from bundlewatch.api.v1alpha1 import ApplicationStatus
-from bundlewatch.argocd.ownership import maker_of, warning
-from bundlewatch.argocd.patch import FIELD_MANAGER
 from bundlewatch.argocd.running import asked_for, is_digest, is_range, running_revisions
 from bundlewatch.argocd.spelling import Problem, preflight, tag_of, target_revision
-from bundlewatch.policy.order import Reading
+from bundlewatch.policy.order import Reader, Reading
 from bundlewatch.policy.selection import Running
 from bundlewatch.policy.version import from_tag, parse_loose
+from bundlewatch.rollout.holding import Contest, Hold, intrusion, lately, rolled_back
 from bundlewatch.rollout.targets import Target
-
-HELD = "Held"
-"""The phase of a target that somebody else has set after us; it is left alone until they say otherwise."""
-
-Reader = Callable[[str], Reading | None]
-"""How a tag reads under the BundleWatch's pattern and order; None: it does not."""
 
 Records = Mapping[tuple[str, int], ApplicationStatus]
 """What status says of each target, by Application name and source index."""
@@ -34,7 +28,20 @@ class Action(StrEnum):
     """What happens to a target in this pass."""
 
     MOVE = "Move"
+    TAKE_BACK = "TakeBack"
+    SYNC = "Sync"
+    """It is set as it should be; Argo CD is asked to sync it."""
+
+    END = "End"
+    """It is set as it should be; Argo CD is still busy with what was taken back, and that is ended."""
+
+    REFRESH = "Refresh"
+    """It is set as it should be; Argo CD is asked to render it anew."""
+
     KEEP = "Keep"
+    QUEUE = "Queue"
+    """It is moved later: another wave comes first, or no window is open."""
+
     HOLD = "Hold"
     REFUSE = "Refuse"
 
@@ -60,16 +67,42 @@ class Step:
     action: Action
     desired: str
     message: str = ""
+    phase: str = ""
+    """The phase that it is in by what is not done."""
+
+    reverts: tuple[datetime, ...] = ()
+    """When somebody has put back what we had set, the last ten minutes."""
+
+    @property
+    def writes(self) -> bool:
+        return self.action in {Action.MOVE, Action.TAKE_BACK} or self.asks
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks Argo CD for something, and sets nothing."""
+        return self.action in {Action.SYNC, Action.END, Action.REFRESH}
 
 
-def plan(
-    choice: Choice, targets: Sequence[Target], *, watch: str, records: Records, released: bool, read: Reader
-) -> tuple[Step, ...]:
-    """One step for every target. `watch` is the BundleWatch's name, for the cures in messages;
-    `released`: a person ended all holds.
-    """
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What of a BundleWatch, and of the moment, a plan needs."""
+
+    watch: str
+    """Its name, for the cures in messages."""
+
+    read: Reader
+    now: datetime
+    released: bool = False
+    """A person ended all holds."""
+
+    override: bool = False
+    """What somebody else sets is set again."""
+
+
+def plan(choice: Choice, targets: Sequence[Target], *, records: Records, terms: Terms) -> tuple[Step, ...]:
+    """One step for every target."""
     return tuple(
-        _step(choice, target, watch=watch, record=None if released else records.get(target.key), read=read)
+        _step(choice, target, record=None if terms.released else records.get(target.key), terms=terms)
         for target in targets
     )
 
@@ -133,31 +166,53 @@ def blocked(target: Target, run: Run, *, newer: str) -> Step:
     return Step(target, Action.REFUSE, target.source.target_revision or "", message)
 
 
-def held(target: Target, record: ApplicationStatus, *, watch: str, read: Reader) -> Step | None:
-    """The step that leaves a target alone because somebody else has set it since; None: nobody has."""
-    writer = _overruled_by(target, record, read=read)
-    if writer is None:
-        return None
-    wanted = record.target or ""
-    return Step(target, Action.HOLD, wanted, _held(writer, target, wanted, watch))
+def held(target: Target, record: ApplicationStatus, *, terms: Terms) -> Step | None:
+    """The step that leaves a target alone because somebody else has set it since, or has rolled it back in Argo CD;
+    None: nobody has, or it is set again.
+    """
+    back = None if terms.override else rolled_back(target, record, watch=terms.watch)
+    found = back or _intrusion(target, record, terms)
+    return _hold(target, record, found) if isinstance(found, Hold) else None
 
 
-def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStatus | None, read: Reader) -> Step:
+def _intrusion(target: Target, record: ApplicationStatus, terms: Terms) -> Hold | Contest | None:
+    return intrusion(target, record, watch=terms.watch, override=terms.override, read=terms.read, now=terms.now)
+
+
+def _hold(target: Target, record: ApplicationStatus, hold: Hold) -> Step:
+    return Step(target, Action.HOLD, record.target or "", hold.message, hold.phase)
+
+
+def _step(choice: Choice, target: Target, *, record: ApplicationStatus | None, terms: Terms) -> Step:
     desired = target_revision(choice.tag, target.kind)
     live = target.source.target_revision or ""
+    reverts = lately(record, now=terms.now)
+    if record is not None and not terms.override and (desired == live or not choice.pinned):
+        back = rolled_back(target, record, watch=terms.watch)
+        if back is not None:
+            return _hold(target, record, back)
     if live == desired:
-        return Step(target, Action.KEEP, desired)
+        return Step(target, Action.KEEP, desired, reverts=reverts)
     # A pin that asks for something else than we had set is a later word than the one that made us hold.
     repinned = choice.pinned and record is not None and desired != record.target
-    if record is not None and not repinned and (hold := held(target, record, watch=watch, read=read)) is not None:
+    if record is not None and not repinned:
         # Before all else that stops a move: a step that wants what is live would make status forget the hold.
-        return hold
+        match _intrusion(target, record, terms):
+            case Hold() as hold:
+                return _hold(target, record, hold)
+            case Contest(reverts):
+                pass
+    return replace(_allowed(choice, target, desired, terms), reverts=reverts)
+
+
+def _allowed(choice: Choice, target: Target, desired: str, terms: Terms) -> Step:
+    live = target.source.target_revision or ""
     problem = fits(choice, target)
     if problem is not None:
         return Step(target, Action.REFUSE, live, problem.message)
     if choice.pinned or choice.downgrade:
         return Step(target, Action.MOVE, desired)
-    run = runs(target, read=read)
+    run = runs(target, read=terms.read)
     if run is None:
         return Step(target, Action.MOVE, desired)
     if run.reading is None:
@@ -165,38 +220,3 @@ def _step(choice: Choice, target: Target, *, watch: str, record: ApplicationStat
     if choice.reading is not None and choice.reading.is_older(run.reading):
         return Step(target, Action.KEEP, live, f"runs {run.reading}, which is newer than {choice.tag}")
     return Step(target, Action.MOVE, desired)
-
-
-def _overruled_by(target: Target, record: ApplicationStatus, *, read: Reader) -> str | None:
-    """Who set the target to something else after we had set it, "" where nobody can be named; None: nobody did.
-
-    Something else that is ours is a move that no status tells of. Of a list of sources the API server remembers
-    only who wrote the list last, so there our own name proves nothing: what was held stays so, and what is older
-    than what we had set was not set by us.
-    """
-    live = target.source.target_revision or ""
-    if not record.target or live == record.target:
-        return None
-    manager = target.application.target_revision_managers.get(target.source.index)
-    if manager is None or manager.name != FIELD_MANAGER:
-        return manager.name if manager is not None else ""
-    if record.phase == HELD:
-        return ""
-    if target.application.multi_source:
-        now, before = read(tag_of(live)), read(tag_of(record.target))
-        return "" if now is None or before is None or now.is_older(before) else None
-    return None
-
-
-def _held(manager: str, target: Target, wanted: str, watch: str) -> str:
-    live = target.source.target_revision or "nothing"
-    held = (
-        f"{manager or 'somebody'} set targetRevision to {live} after BundleWatch had set {wanted}, so it is left alone"
-    )
-    maker = maker_of(target.application)
-    cause = f"; {warning(target.application, target.source, maker=maker)}" if maker is not None else ""
-    resume = (
-        f"kubectl annotate bundlewatch {watch} -n {target.application.namespace} --overwrite "
-        'bundlewatch.dev/resume="$(date)"'
-    )
-    return f"{held}{cause}; to go on: {resume}"

@@ -5,7 +5,7 @@ several BundleWatches that mean one source, the oldest owns it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bundlewatch.api.status import APPLICATIONS_MAX
 from bundlewatch.api.v1alpha1 import BundleWatch
@@ -33,6 +33,7 @@ class Target:
     application: Application
     source: Source
     kind: SourceKind
+    wave: int = 0
 
     @property
     def key(self) -> tuple[str, int]:
@@ -51,6 +52,7 @@ class Unmet:
     reason: str
     waits: bool
     message: str
+    wave: int = 0
 
     @property
     def key(self) -> tuple[str, int | None]:
@@ -92,14 +94,16 @@ def find_targets(
                 True,
                 f"there is no Application {watch.namespace}/{wish.name}; create it, or correct the name in "
                 "spec.applications",
+                wish.wave,
             )
             continue
         for application in chosen:
             result = _aim(watch, application, wish.source, rivals(application))
+            # Meant by several selectors, it belongs to the first of them.
             if isinstance(result, Target):
-                found[result.key] = result
+                found.setdefault(result.key, replace(result, wave=wish.wave))
             else:
-                unmet[result.key] = result
+                unmet.setdefault(result.key, replace(result, wave=wish.wave))
     targets = [found[key] for key in sorted(found)]
     if len(targets) > APPLICATIONS_MAX:
         # What status has no room for could not be remembered: a person's decision there would be overwritten.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from bundlewatch.api.v1alpha1 import ApplicationStatus, BundleWatch, Condition, HistoryEntry, Status
 from bundlewatch.bundle.chart import Chart, NotAChart
 from bundlewatch.cluster.client import Forbidden
+from bundlewatch.engine.found import Outcome
 from bundlewatch.engine.outcome import status_of, status_of_mistake
-from bundlewatch.engine.reconcile import Outcome
 from bundlewatch.errors import (
     AccessDenied,
     BundleWatchError,
@@ -22,7 +23,7 @@ from bundlewatch.errors import (
     NotInRegistry,
     RegistryUnavailable,
 )
-from unit.engine.world import IMAGE, Empty, Shelf, Stage, at, chart, digest_of, shelf, watch
+from unit.engine.world import IMAGE, NOW, Empty, Shelf, Stage, at, chart, digest_of, shelf, watch
 
 LATER = at(30)
 DOWN = RegistryUnavailable("registry.example.com does not answer: connection refused")
@@ -57,12 +58,14 @@ class Case:
             stage.server.refusing["shop"] = self.refusing
         return stage
 
-    async def outcome(self, after: Status | None = None, *, stage: Stage | None = None) -> tuple[BundleWatch, Outcome]:
+    async def outcome(
+        self, after: Status | None = None, *, stage: Stage | None = None, now: datetime = NOW
+    ) -> tuple[BundleWatch, Outcome]:
         """`after`: the status that the pass finds; `stage`: the cluster that earlier passes have left."""
         about = watch(status=after or self.status(), **self.spec)
         rivals = [watch("older", metadata={"creationTimestamp": at(-9999)})] if self.rival else []
         stage = stage or self.stage()
-        return about, await stage.reconcile(about, self.tags, trouble=self.trouble, rivals=rivals)
+        return about, await stage.reconcile(about, self.tags, trouble=self.trouble, rivals=rivals, now=now)
 
 
 async def said(case: Case) -> Status:
@@ -235,7 +238,7 @@ def test_a_second_pass_over_an_unchanged_world_says_the_same(case: Case) -> None
 async def test_times_are_those_of_changes_and_stay_while_nothing_changes() -> None:
     about, outcome = await Case("1.0.1", health="Progressing").outcome()
     first = status_of(about, outcome, now=at(), looked=True)
-    about, healthy = await Case("1.0.1").outcome(first)
+    about, healthy = await Case("1.0.1").outcome(first, now=NOW + timedelta(seconds=30))
     second = status_of(about, healthy, now=LATER, looked=True)
 
     assert first.applications[0].since == at()
@@ -253,8 +256,10 @@ async def test_a_move_is_history_with_its_bundle_and_where_it_came_from() -> Non
     )
 
 
-async def test_no_move_is_no_history() -> None:
-    assert (await said(Case("1.0.1"))).history == ()
+async def test_what_ran_before_anything_was_moved_is_in_history_without_a_time() -> None:
+    (ran,) = (await said(Case("1.0.1"))).history
+
+    assert (ran.tag, ran.time, ran.healthy_since, ran.healthy_until) == ("1.0.1", None, at(), None)
 
 
 async def test_more_applications_moved_to_the_same_bundle_are_one_entry_that_says_when_it_began() -> None:

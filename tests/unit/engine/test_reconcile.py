@@ -10,8 +10,8 @@ import pytest
 from bundlewatch.api.v1alpha1 import ApplicationStatus, Status
 from bundlewatch.bundle.chart import Chart, NotAChart
 from bundlewatch.cluster.client import Forbidden
+from bundlewatch.engine.found import Outcome
 from bundlewatch.engine.outcome import status_of
-from bundlewatch.engine.reconcile import Outcome
 from bundlewatch.errors import (
     BundleWatchError,
     ClusterUnavailable,

@@ -21,12 +21,15 @@ from bundlewatch.api.v1alpha1 import BundleWatch, Status
 from bundlewatch.argocd.application import Application, parse
 from bundlewatch.bundle.chart import HELM_CONFIG, HELM_LAYER, Chart, NotAChart
 from bundlewatch.bundle.inspection import Inspected
+from bundlewatch.bundle.provenance import Provenance
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
 from bundlewatch.cluster.watch import Event, Gone, Seen
 from bundlewatch.engine.applications import LiveApplications
+from bundlewatch.engine.found import Outcome
 from bundlewatch.engine.listing import Listing, Tags
+from bundlewatch.engine.neighbours import Neighbours
 from bundlewatch.engine.policies import Policies
-from bundlewatch.engine.reconcile import Outcome, World, reconcile
+from bundlewatch.engine.reconcile import World, reconcile
 from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Name, Table, Unreadable, read_watch
 from bundlewatch.errors import (
@@ -39,6 +42,7 @@ from bundlewatch.errors import (
 )
 from bundlewatch.registry.client import Access, Descriptor, Manifest
 from bundlewatch.registry.reference import Repository, parse_repository
+from unit.argocd.json_patch import Refused, apply
 
 Json = dict[str, Any]
 P = ParamSpec("P")
@@ -166,7 +170,7 @@ def argocd_synced(body: Json, *, health: str = "Healthy", **sync: Any) -> Json:
             "comparedTo": {"source": dict(source)},
             **sync,
         },
-        "health": {"status": health},
+        "health": {"status": health, "lastTransitionTime": at()},
         "reconciledAt": at(),
     }
     return body
@@ -192,6 +196,8 @@ class ApiServer:
     secrets: dict[str, Json] = field(default_factory=dict)
     secrets_read: list[str] = field(default_factory=list)
     service_accounts: dict[str, Json] = field(default_factory=dict)
+    application_sets: dict[str, Json] = field(default_factory=dict)
+    app_projects: dict[str, Json] = field(default_factory=dict)
     argocd_lists: int = 0
     events: list[Json] = field(default_factory=list)
     watcher: Callable[[Event], None] | None = None
@@ -203,7 +209,8 @@ class ApiServer:
     """What other people do just before our next writes of a status, one for each."""
 
     refusing: dict[str, Exception] = field(default_factory=dict)
-    """What patching an Application, or reading what there is (`uids`), or writing a status (`status`), raises."""
+    """What patching an Application, reading an ApplicationSet or AppProject of that name, reading what there is
+    (`uids`), or writing a status (`status`), raises."""
 
     patched: list[str] = field(default_factory=list)
     """The Applications that somebody tried to patch."""
@@ -240,6 +247,12 @@ class ApiServer:
         body["metadata"].update(metadata)
         self._store(self.watches, body, BUNDLE_WATCHES)
 
+    def write_status(self, name: str = "shop", **status: Any) -> None:
+        """What another process writes, such as a leader that does not know yet that it is none any more."""
+        body = copy.deepcopy(self.watches[name])
+        body.setdefault("status", {}).update(status)
+        self._store(self.watches, body, BUNDLE_WATCHES)
+
     def edit_application(self, name: str = "shop", *, revision: str, manager: str = "kubectl-edit") -> None:
         """A person sets the target revision, and Argo CD follows."""
         body = copy.deepcopy(self.applications[name])
@@ -252,6 +265,10 @@ class ApiServer:
         self._store(
             self.applications, argocd_synced(copy.deepcopy(self.applications[name]), health=health), APPLICATIONS
         )
+
+    def touch_application(self, name: str = "shop") -> None:
+        """Somebody has written something to it."""
+        self._store(self.applications, copy.deepcopy(self.applications[name]), APPLICATIONS)
 
     def delete_watch(self, name: str = "shop") -> None:
         self._tell(Gone(BUNDLE_WATCHES, _read(BUNDLE_WATCHES, self.watches.pop(name))))
@@ -332,16 +349,19 @@ class ApiServer:
         self._refuse(name)
         if name not in self.applications:
             raise ObjectGone(f"{name} not found")
-        body = copy.deepcopy(self.applications[name])
-        for operation in operations:
-            _apply(body, operation)
+        try:
+            body = apply(self.applications[name], operations)
+        except Refused as error:
+            raise ObjectChanged("the server rejected our request due to an error in our request") from error
         _written_by(body, "bundlewatch", when=at())
         self._store(self.applications, body, APPLICATIONS)
         if self.answering is not None:
             await self.answering.wait()
         return copy.deepcopy(body)
 
-    async def patch_watch_status(self, namespace: str, name: str, *, uid: str, status: Mapping[str, Any]) -> Json:
+    async def patch_watch_status(
+        self, namespace: str, name: str, *, uid: str, status: Mapping[str, Any], version: str | None = None
+    ) -> Json:
         if self.before_status:
             self.before_status.pop(0)()
         self._refuse("status")
@@ -350,6 +370,8 @@ class ApiServer:
         body = copy.deepcopy(self.watches[name])
         if body["metadata"]["uid"] != uid:
             raise ObjectChanged("the UID in the precondition does not match")
+        if version not in {None, body["metadata"]["resourceVersion"]}:
+            raise ObjectChanged("the object has been modified")
         self.status_writes += 1
         body["status"] = _merged(body.get("status", {}), status)
         self._store(self.watches, body, BUNDLE_WATCHES)
@@ -359,6 +381,18 @@ class ApiServer:
 
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         self.events.append(dict(event))
+
+    async def read_application_set(self, namespace: str, name: str) -> Json:
+        return self._made(self.application_sets, namespace, name)
+
+    async def read_app_project(self, namespace: str, name: str) -> Json:
+        return self._made(self.app_projects, namespace, name)
+
+    def _made(self, bodies: Mapping[str, Json], namespace: str, name: str) -> Json:
+        self._refuse(name)
+        if name not in bodies:
+            raise ObjectGone(f"{namespace}/{name} not found")
+        return copy.deepcopy(bodies[name])
 
     def _refuse(self, what: str) -> None:
         if what in self.refusing:
@@ -379,19 +413,6 @@ def _read(resource: Resource, body: Json) -> BundleWatch | Unreadable | Applicat
     return read_watch(body) if resource == BUNDLE_WATCHES else parse(body)
 
 
-def _apply(body: Json, operation: Mapping[str, Any]) -> None:
-    """One operation of a JSON Patch; an absent member equals null, as it does at the real one."""
-    *path, last = operation["path"].strip("/").split("/")
-    place: Any = body
-    for step in path:
-        place = place[int(step)] if isinstance(place, list) else place[step]
-    if operation["op"] == "test":
-        if place.get(last) != operation["value"]:
-            raise ObjectChanged("the server rejected our request due to an error in our request")
-    else:
-        place[last] = operation["value"]
-
-
 def _merged(old: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
     merged = {key: value for key, value in old.items() if patch.get(key, "") is not None}
     for key, value in patch.items():
@@ -409,6 +430,7 @@ class Shelf:
 
     tags: dict[str, Chart | NotAChart | BundleWatchError]
     looked_at: list[str] = field(default_factory=list)
+    origins: dict[str, Provenance] = field(default_factory=dict)
 
     def latest(self, route: Route) -> Listing | None:
         return Listing(tags=Tags.of(self.tags, source=object()), started=1.0, ended=1.0, round=1)
@@ -420,6 +442,9 @@ class Shelf:
             raise found
         return Inspected(tag=tag, digest=digest_of(tag), found=found)
 
+    async def origin(self, route: Route, digest: str) -> Provenance:
+        return self.origins.get(digest, Provenance())
+
 
 class Empty:
     """A registry that nobody has listed yet."""
@@ -429,6 +454,9 @@ class Empty:
 
     async def inspect(self, route: Route, tag: str) -> Inspected:
         raise AssertionError("there is no listing to take a tag from")
+
+    async def origin(self, route: Route, digest: str) -> Provenance:
+        raise AssertionError("there is no bundle to ask for its origin")
 
 
 def chart(tag: str, *, name: str = "shop") -> Chart:
@@ -457,6 +485,7 @@ class Stage:
         *,
         trouble: BundleWatchError | None = None,
         rivals: Sequence[BundleWatch] = (),
+        now: datetime = NOW,
     ) -> Outcome:
         table = Table()
         for body in self.server.applications.values():
@@ -474,10 +503,13 @@ class Stage:
         return await reconcile(
             about,
             policy=Policies().of(about.spec),
+            gates=Policies().gates(about),
             route=ROUTE,
             trouble=trouble,
-            world=World(applications=applications, bundles=bundles),
-            now=NOW,
+            world=World(
+                applications=applications, bundles=bundles, neighbours=Neighbours(self.server), upstreams=table
+            ),
+            now=now,
         )
 
 
@@ -509,13 +541,18 @@ class Registry:
     manifest_fault: Exception | None = None
     _blobs: dict[str, bytes] = field(default_factory=dict)
 
-    def publish(self, tag: str, *, repository: str = REPOSITORY, name: str = "shop") -> None:
-        config = json.dumps({"name": name, "version": tag}).encode()
+    def publish(self, tag: str, *, repository: str = REPOSITORY, name: str = "shop", **more: str) -> None:
+        """`more`: further fields of its Chart.yaml, which make it another bundle."""
+        config = json.dumps({"name": name, "version": tag, **more}).encode()
         manifest = {
             "config": {"mediaType": HELM_CONFIG, "digest": _sha256(config), "size": len(config)},
             "layers": [{"mediaType": HELM_LAYER}],
         }
         self._put(repository, tag, manifest, config)
+
+    def publish_as(self, tag: str, known: str, *, repository: str = REPOSITORY) -> None:
+        """The very bundle that has the tag `known` gets another one."""
+        self.charts[repository][tag] = self.charts[repository][known]
 
     def publish_image(self, tag: str, *, repository: str = REPOSITORY) -> None:
         self._put(repository, tag, {"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}}, b"")

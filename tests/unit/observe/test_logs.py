@@ -79,3 +79,15 @@ def test_what_is_below_the_level_is_not_told(root: logging.Logger) -> None:
     root.info("small talk")
 
     assert stream.getvalue() == ""
+
+
+def test_what_a_library_hangs_onto_a_record_breaks_no_line(root: logging.Logger) -> None:
+    stream = io.StringIO()
+    logs.configure(style="json", level="info", stream=stream)
+
+    root.error("a handler failed", extra={"settings": object(), "k8s_ref": {"uid": b"1"}, "object": "argocd/shop"})
+
+    entry = json.loads(stream.getvalue())
+    assert entry["message"] == "a handler failed"
+    assert entry["object"] == "argocd/shop"
+    assert "timestamp" in entry

@@ -1,6 +1,7 @@
 """Each target is moved, kept, held or refused, by rules in a fixed order, and what is not moved says why."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,12 +10,13 @@ from bundlewatch.api.v1alpha1 import ApplicationStatus
 from bundlewatch.argocd.application import parse
 from bundlewatch.argocd.matching import kind_of
 from bundlewatch.policy.policy import Policy
-from bundlewatch.rollout.plan import Action, Choice, Step, fits, plan, running_of, runs
+from bundlewatch.rollout.plan import Action, Choice, Step, Terms, fits, plan, running_of, runs
 from bundlewatch.rollout.targets import Target
 
 HELM = {"repoURL": "registry.example.com/shop", "chart": "bundle"}
 NATIVE = {"repoURL": "oci://registry.example.com/shop/bundle", "path": "."}
 DIGEST = "sha256:" + "1" * 64
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ANY = "(?P<version>[0-9]+)"
 
 
@@ -83,6 +85,10 @@ def choice(
     )
 
 
+def terms(pattern: str | None = None, *, released: bool = False) -> Terms:
+    return Terms(watch="shop", read=policy(pattern).read, now=NOW, released=released)
+
+
 def step(
     chosen: Choice,
     aim: Target,
@@ -95,7 +101,7 @@ def step(
     """`wanted`: the target revision that status says we wanted there; `phase`: where it says that it was."""
     record = ApplicationStatus(name=aim.application.name, source=0, target=wanted, phase=phase)
     records = {} if wanted is None else {aim.key: record}
-    (found,) = plan(chosen, [aim], watch="shop", records=records, released=released, read=policy(pattern).read)
+    (found,) = plan(chosen, [aim], records=records, terms=terms(pattern, released=released))
     assert found.target is aim
     return found
 
@@ -353,7 +359,7 @@ def test_every_target_gets_its_own_step() -> None:
     )
     records = {held.key: ApplicationStatus(name="held", source=0, target="1.0.5")}
 
-    steps = plan(choice(), [behind, held, ahead], watch="shop", records=records, released=False, read=policy().read)
+    steps = plan(choice(), [behind, held, ahead], records=records, terms=terms())
 
     assert [(found.target.application.name, found.action) for found in steps] == [
         ("behind", Action.MOVE),
@@ -378,7 +384,7 @@ def test_of_several_sources_only_the_one_of_the_record_is_held() -> None:
         ("shop", 1): ApplicationStatus(name="shop", source=1, target="1.0.5"),
     }
 
-    steps = plan(choice(), targets, watch="shop", records=records, released=False, read=policy().read)
+    steps = plan(choice(), targets, records=records, terms=terms())
 
     assert [found.action for found in steps] == [Action.MOVE, Action.HOLD]
 
@@ -456,9 +462,8 @@ def test_a_descending_order_turns_what_is_older_around(live: str, chosen: str, a
     descending = Policy.compile(order="numerical", direction="Descending")
     bundle = replace(choice(chosen), reading=descending.read(chosen))
 
-    (found,) = plan(
-        bundle, [target(live, source=NATIVE)], watch="shop", records={}, released=False, read=descending.read
-    )
+    told = Terms(watch="shop", read=descending.read, now=NOW)
+    (found,) = plan(bundle, [target(live, source=NATIVE)], records={}, terms=told)
 
     assert found.action is action
 

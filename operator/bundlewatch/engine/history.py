@@ -1,0 +1,97 @@
+"""`status.history`: the moves, newest first, and since when and until when everything was healthy with each."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bundlewatch.api.moments import moment
+from bundlewatch.api.status import HISTORY_MAX, in_short
+from bundlewatch.api.v1alpha1 import ApplicationStatus, Bundle, BundleWatch, HistoryEntry
+from bundlewatch.argocd.assessment import Phase
+from bundlewatch.argocd.spelling import tag_of
+from bundlewatch.engine.found import Outcome, Seen
+from bundlewatch.engine.memory import Memory
+from bundlewatch.rollout.chain import health_of_release
+from bundlewatch.rollout.plan import Action
+
+
+def history_of(
+    outcome: Outcome,
+    watch: BundleWatch,
+    candidate: Bundle | None,
+    applications: Sequence[ApplicationStatus],
+    *,
+    now: str,
+) -> tuple[HistoryEntry, ...]:
+    """The history after a pass."""
+    history = watch.status.history
+    for back in (True, False):
+        moves = [
+            seen
+            for seen in outcome.seen
+            if seen.moved_from is not None and back == (seen.step.action is Action.TAKE_BACK)
+        ]
+        if moves:
+            history = _with_moves(history, moves, watch, candidate, now=now)
+    return _with_health(history, outcome, applications, now=now)[:HISTORY_MAX]
+
+
+def _with_health(
+    history: tuple[HistoryEntry, ...], outcome: Outcome, applications: Sequence[ApplicationStatus], *, now: str
+) -> tuple[HistoryEntry, ...]:
+    """Since when everything runs the newest release and is healthy: what others, who come after it, wait for."""
+    when = moment(now)
+    assert when is not None
+    settled = len(outcome.seen) == len(applications) and all(seen.progress.settled for seen in outcome.seen)
+    tags = {tag_of(seen.step.target.source.target_revision or "") for seen in outcome.seen}
+    tag = next(iter(tags)) if len(tags) == 1 else None
+    chosen = outcome.chosen.bundle if outcome.chosen is not None and outcome.chosen.candidate.tag == tag else None
+    if settled and chosen is not None and (not history or history[0].tag != tag):
+        ran = HistoryEntry(
+            tag=chosen.tag, digest=chosen.digest, version=chosen.version, message="ran when looked at first"
+        )
+        history = (ran, *history)
+    if not history or outcome.pending:
+        return history
+    if settled and tag == history[0].tag:
+        return (health_of_release(history[0], all_healthy=True, now=when), *history[1:])
+    return (health_of_release(history[0], all_healthy=False, now=_until(outcome, when)), *history[1:])
+
+
+def _until(outcome: Outcome, now: datetime) -> datetime:
+    """Until when all were healthy: not until now, if it ended while nobody looked."""
+    ill = [seen.step.target.application for seen in outcome.seen if seen.assessment.phase is not Phase.HEALTHY]
+    return min([now, *(found.health_since for found in ill if found.health_since is not None)])
+
+
+def _with_moves(
+    history: tuple[HistoryEntry, ...],
+    moves: Sequence[Seen],
+    watch: BundleWatch,
+    candidate: Bundle | None,
+    *,
+    now: str,
+) -> tuple[HistoryEntry, ...]:
+    tag = tag_of(moves[0].step.desired)
+    memory = Memory.of(watch)
+    bundle = candidate if candidate is not None and candidate.tag == tag else memory.bundle(tag)
+    names = in_short(sorted({seen.step.target.application.name for seen in moves}))
+    origins = ", ".join(sorted({seen.moved_from for seen in moves if seen.moved_from})[:3])
+    back = moves[0].step.action is Action.TAKE_BACK
+    if back:
+        message = f"took {origins} back from {names}"
+    else:
+        message = f"moved {names}" + (f" from {origins}" if origins else "")
+    entry = HistoryEntry(
+        tag=tag,
+        digest=bundle.digest if bundle is not None else None,
+        version=bundle.version if bundle is not None else None,
+        time=now,
+        message=message,
+    )
+    newest = history[0] if history else None
+    if newest is not None and (newest.tag, newest.digest) == (entry.tag, entry.digest):
+        return history  # one release, more Applications: the entry says when it began
+    when = moment(now)
+    assert when is not None
+    before = [health_of_release(past, all_healthy=False, now=when) for past in history[:1]]
+    return (entry, *before, *history[1:])

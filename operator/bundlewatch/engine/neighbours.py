@@ -1,0 +1,89 @@
+"""What stands around an Application in Argo CD: who made it, and the sync windows of its AppProject.
+
+Read when a decision hangs on it, and not watched: both change rarely, and of neither a copy is worth the memory.
+What cannot be read, be it for want of permission, is not known, and nothing is stopped by that.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from bundlewatch.argocd.application import Application
+from bundlewatch.argocd.ownership import Maker, MakerKind, maker_of
+from bundlewatch.argocd.projects import SyncWindows
+from bundlewatch.errors import BundleWatchError
+
+logger = logging.getLogger(__name__)
+
+Json = Mapping[str, Any]
+
+
+class ReadsArgoCD(Protocol):
+    """Errors: ObjectGone, ClusterUnavailable."""
+
+    async def read_application(self, namespace: str, name: str) -> Json: ...
+
+    async def read_application_set(self, namespace: str, name: str) -> Json: ...
+
+    async def read_app_project(self, namespace: str, name: str) -> Json: ...
+
+
+class Surroundings(Protocol):
+    """What stands around an Application."""
+
+    async def maker(self, application: Application) -> tuple[Maker, Json] | None: ...
+
+    async def windows(self, application: Application) -> SyncWindows | None: ...
+
+
+class Neighbours:
+    def __init__(self, cluster: ReadsArgoCD) -> None:
+        self._cluster = cluster
+
+    async def maker(self, application: Application) -> tuple[Maker, Json] | None:
+        """Who certainly made it, and the maker's body; None: nobody, or it cannot be told."""
+        maker = maker_of(application)
+        if maker is None or not maker.certain:
+            return None
+        read = (
+            self._cluster.read_application_set
+            if maker.kind is MakerKind.APPLICATION_SET
+            else self._cluster.read_application
+        )
+        try:
+            return maker, await read(maker.namespace, maker.name)
+        except BundleWatchError as error:
+            logger.debug("the maker of an Application is not known: %s", error, extra={"object": application.full_name})
+            return None
+
+    async def windows(self, application: Application) -> SyncWindows | None:
+        """The sync windows that Argo CD heeds for it; None: they cannot be told."""
+        namespace = application.controller_namespace or application.namespace
+        try:
+            return SyncWindows.parse(await self._cluster.read_app_project(namespace, application.project))
+        except BundleWatchError as error:
+            logger.debug("the sync windows are not known: %s", error, extra={"object": application.full_name})
+            return None
+
+
+class Once:
+    """The same, each asked at most once: of one pass, in which hundreds may have one maker and one AppProject."""
+
+    def __init__(self, neighbours: "Surroundings") -> None:
+        self._neighbours = neighbours
+        self._makers: dict[Maker, tuple[Maker, Json] | None] = {}
+        self._windows: dict[tuple[str, str], SyncWindows | None] = {}
+
+    async def maker(self, application: Application) -> tuple[Maker, Json] | None:
+        maker = maker_of(application)
+        if maker is None or not maker.certain:
+            return None
+        if maker not in self._makers:
+            self._makers[maker] = await self._neighbours.maker(application)
+        return self._makers[maker]
+
+    async def windows(self, application: Application) -> SyncWindows | None:
+        key = (application.controller_namespace or application.namespace, application.project)
+        if key not in self._windows:
+            self._windows[key] = await self._neighbours.windows(application)
+        return self._windows[key]
