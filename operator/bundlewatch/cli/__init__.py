@@ -13,7 +13,10 @@ import click
 from bundlewatch import __version__
 from bundlewatch.cli.endings import printing
 
-_COMMANDS: Final = ("run", "explain", "tags", "inspect", "validate", "crd", "completion")
+_COMMANDS: Final = (
+    *("run", "explain", "wait", "reconcile", "approve", "retry", "suspend", "resume"),
+    *("tags", "inspect", "validate", "crd", "completion"),
+)
 """Each in a module of its name; in the order of `--help`."""
 
 

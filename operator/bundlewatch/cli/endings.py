@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import io
 import os
 import sys
 from collections.abc import Coroutine, Iterator
@@ -14,7 +15,9 @@ from bundlewatch.errors import BundleWatchError, Mistake
 
 T = TypeVar("T")
 
-_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number; 1 would say that something was found wrong
+
+_UNWRITABLE: Final = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -23,26 +26,37 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except BundleWatchError as error:
         fail(str(error), code=2 if isinstance(error, Mistake) else 1)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
 
 
 def fail(message: str, *, code: int) -> NoReturn:
-    with suppress(OSError):  # the exit code still tells
-        click.echo(f"bundlewatch: {message}", err=True)
+    note(message)
     sys.exit(code)
+
+
+def note(message: str) -> None:
+    """A line on standard error. Where that cannot be written to, the exit code and standard output still tell."""
+    with suppress(OSError):
+        click.echo(f"bundlewatch: {message}", err=True)
 
 
 @contextmanager
 def printing() -> Iterator[None]:
     """All that is printed in the block arrives, or the program ends with 1 and says that it did not.
 
-    Of a reader that has gone (`… | head`) nothing is said.
+    Of a reader that has gone (`… | head`) nothing is said. What the output's encoding has no character for is printed
+    as an escape.
     """
+    if sys.stdout is None:  # it was closed before we began
+        sys.stdout = _Closed()
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             yield
         finally:
-            if sys.stdout is not None:  # it was closed before we began
-                sys.stdout.flush()
+            sys.stdout.flush()
     except OSError as error:
         if error.errno not in (*_UNWRITABLE, errno.EPIPE) or error.filename is not None:
             raise
@@ -50,6 +64,15 @@ def printing() -> Iterator[None]:
         if error.errno == errno.EPIPE:
             sys.exit(1)
         fail(f"standard output cannot be written to: {error.strerror}; what is there is not complete", code=1)
+
+
+class _Closed(io.TextIOBase):
+    """Stands in for a standard output that is closed: it matters only to who prints something."""
+
+    def write(self, text: str) -> int:
+        if text:
+            raise OSError(errno.EBADF, "it is closed")
+        return 0
 
 
 def _forget_what_is_unwritten() -> None:

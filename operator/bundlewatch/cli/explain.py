@@ -11,7 +11,7 @@ import click
 from bundlewatch.bundle.inspection import Inspected, inspect
 from bundlewatch.cli import cluster, manifests, registries, taglists, wording
 from bundlewatch.cli.cluster import Login
-from bundlewatch.cli.endings import fail, run
+from bundlewatch.cli.endings import fail, note, run
 from bundlewatch.cli.verdicts import coloured, document, table
 from bundlewatch.cluster.client import KubernetesClient
 from bundlewatch.engine.explanation import Explanation, explain_live, explain_offline
@@ -105,7 +105,7 @@ def explain(
         shown = explanation.verdicts() if tag is None else explanation.verdicts((tag,))
         click.echo(document(explanation.choice, shown, style=output))
     if (why_none := explanation.findings.why_none) is not None:
-        click.echo(f"bundlewatch: nothing is chosen: {why_none}", err=True)
+        note(f"nothing is chosen: {why_none}")
         sys.exit(_NO_CHOICE)
 
 

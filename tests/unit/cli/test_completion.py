@@ -47,6 +47,12 @@ def test_kubectl_is_told_the_commands_and_no_files() -> None:
     assert [line.partition("\t")[0] for line in commands] == [
         "run",
         "explain",
+        "wait",
+        "reconcile",
+        "approve",
+        "retry",
+        "suspend",
+        "resume",
         "tags",
         "inspect",
         "validate",

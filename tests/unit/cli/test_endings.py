@@ -32,7 +32,23 @@ def test_a_reader_that_has_gone_is_not_complained_about() -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_a_closed_standard_output_is_no_traceback() -> None:
-    done = subprocess.run(f"{PROGRAM} crd >&-", shell=True, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("command", ["crd", "--help", "--version"])
+def test_what_a_closed_standard_output_does_not_take_is_told(command: str) -> None:
+    done = subprocess.run(f"{PROGRAM} {command} >&-", shell=True, capture_output=True, text=True, check=False)
 
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert done.stderr == (
+        "bundlewatch: standard output cannot be written to: it is closed; what is there is not complete\n"
+    )
+
+
+@pytest.mark.parametrize("where", ["2>/dev/full", "2>&-", "2>/dev/full >&-"])
+def test_who_prints_nothing_needs_no_output_and_what_is_only_a_note_no_error_output(where: str, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(
+        "apiVersion: bundlewatch.dev/v1alpha1\nkind: BundleWatch\nmetadata: {name: shop}\n"
+        "spec: {repository: registry.example.com/shop, applications: [{name: shop}]}\n"
+    )
+    done = subprocess.run(f"{PROGRAM} validate {file} {where}", shell=True, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
