@@ -23,7 +23,7 @@ from shops import NEW, OLD, Revisions, kinds, names, place
 
 QUICK, FULL = 50, 1000
 
-_QUIET_S = 5.0
+_QUIET_S = 15.0  # a release is over when it was healthy for ten seconds, which is written too
 
 
 def measure(*, quick: bool) -> Result:

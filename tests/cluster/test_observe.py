@@ -71,9 +71,12 @@ def test_a_degraded_release_is_said_to_be_degraded(scene: Scene, argocd: Standin
     release(scene, "1.0.1")
 
     scene.until(lambda: phase(scene)[0] == "Degraded")
-    condition = scene.until_ready("False", reason="Degraded")
-    assert "shop" in condition["message"]
-    assert "1.0.1" in condition["message"]
+    condition = scene.until_ready("Unknown", reason="Progressing")
+    assert condition["message"].startswith("shop is Degraded with 1.0.1: ")
+    assert "the release fails at" in condition["message"]
+
+    scene.patch_watch({"spec": {"rollout": {"onFailure": "Ignore"}}})  # nothing follows from it, so it is said at once
+    scene.until_ready("False", reason="Degraded")
     scene.until(lambda: any(event["reason"] == "Degraded" and event["type"] == "Warning" for event in scene.events()))
 
 
@@ -93,7 +96,9 @@ def test_a_chart_that_cannot_be_rendered_fails_with_argo_cds_words(scene: Scene,
     release(scene, "1.0.1")
 
     scene.until(lambda: phase(scene)[0] == "Failed")
-    assert scene.until_ready("False", reason="Failed")["message"]
+    message = scene.until_ready("Unknown", reason="Progressing")["message"]
+    assert "shop is Failed with 1.0.1: Argo CD cannot render 1.0.1: " in message
+    assert "the release fails at" in message
 
 
 def test_a_release_without_any_difference_needs_no_sync_to_be_healthy(scene: Scene, argocd: Standin) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kit.objects import helm_source, native_source
+from kit.objects import Json, helm_source, native_source
 from kit.scene import Scene
 from kit.waiting import never
 
@@ -85,10 +85,18 @@ def test_a_patch_is_ours_by_name_and_touches_nothing_else(scene: Scene) -> None:
 
     after = scene.application()
     managers = {entry["manager"]: entry["fieldsV1"] for entry in after["metadata"]["managedFields"]}
-    assert managers["bundlewatch"] == {"f:spec": {"f:source": {"f:targetRevision": {}}}}
+    ours = managers["bundlewatch"]
+    assert ours.pop("f:metadata")["f:annotations"].keys() == {".", *(f"f:{name}" for name in after_annotations(after))}
+    assert ours == {"f:spec": {"f:source": {"f:targetRevision": {}}}}
     before["spec"]["source"]["targetRevision"] = "1.0.1"
     assert after["spec"] == before["spec"]
-    assert after["metadata"].get("annotations") == before["metadata"].get("annotations")
+
+
+def after_annotations(application: Json) -> set[str]:
+    """The annotations of an Application that had none before; all of them are ours."""
+    names = set(application["metadata"]["annotations"])
+    assert all(name.startswith("bundlewatch.dev/") for name in names)
+    return names
 
 
 def test_an_image_under_a_version_tag_is_never_deployed_and_the_next_best_is(scene: Scene) -> None:

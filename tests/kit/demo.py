@@ -1,7 +1,7 @@
 """`make demo`: BundleWatch doing its job on real parts, told step by step; nothing is left when it ends.
 
 Real are the registry, etcd, the Kubernetes API server, kubectl and the operator; Argo CD's part is played from
-recordings (`kit.argocd`). What is printed is what the commands print.
+recordings (`kit.argocd`), twice as fast as it was. What is printed is what the commands print.
 """
 
 import sys
@@ -42,17 +42,18 @@ def main() -> None:
         cluster = stack.enter_context(Cluster.start())
         cluster.apply_definitions(ROOT / "crds/bundlewatch.dev_bundlewatches.yaml", DEFINITIONS)
         cluster.kubectl("create", "namespace", NAMESPACE)
-        stack.enter_context(Standin(cluster, speed=1.0))
-        Story(cluster, registry, stack).play()
+        argocd = stack.enter_context(Standin(cluster, speed=0.5))
+        Story(cluster, registry, argocd, stack).play()
         say(f"That was all, in {time.monotonic() - started:.0f} s; everything is stopped and removed")
 
 
 class Story:
     """The steps, in order."""
 
-    def __init__(self, cluster: Cluster, registry: Registry, stack: ExitStack) -> None:
+    def __init__(self, cluster: Cluster, registry: Registry, argocd: Standin, stack: ExitStack) -> None:
         self.cluster = cluster
         self.registry = registry
+        self.argocd = argocd
         self.stack = stack
         self.repository = f"{registry.host}/{PATH}"
 
@@ -65,7 +66,7 @@ class Story:
 
         say("BundleWatch is told which repository to watch, and for which Application")
         self.apply(
-            bundle_watch(NAMESPACE, "shop", self.repository, tags={"range": "~1.0"}, insecure=True),
+            bundle_watch(NAMESPACE, "shop", self.repository, tags={"range": "~1.0"}, rollout={"degradedFor": "5s"}),
             show=True,
         )
         operator = self.stack.enter_context(
@@ -81,11 +82,30 @@ class Story:
         say("Within the interval of 10 s BundleWatch notices; nobody types anything")
         self.until("targetRevision to move", lambda: self.revision() == "1.0.1")
         self.kubectl("get", "bw")
-        self.until("Argo CD to have it Healthy", lambda: self.ready() == "True" and self.health() == "Healthy")
+        say("A release is over when it was healthy for 10 s: that of a moment may be the last of the old one")
+        self.until("1.0.1 to be healthy for a while", lambda: self.entry().get("lastHealthy") == "1.0.1")
         self.kubectl("get", "bw")
         self.kubectl("get", "applications", "shop", "--output", COLUMNS)
 
-        say("What runs, why, and why nothing else does")
+        say("CI publishes 1.0.2, in which a mistake is: its Pods do not become ready")
+        self.argocd.script(NAMESPACE, "shop", "03-upgrade-degraded-then-rolled-back", version="1.0.2")
+        self.registry.push_chart(PATH, "bundle", "1.0.2")
+        self.until("it to be Degraded", lambda: self.entry().get("phase") == "Degraded")
+        self.kubectl("get", "bw")
+        say("Degraded for 5 s without a break is a failure here: 1.0.2 is quarantined, and taken back")
+        self.until("it to be taken back", lambda: self.revision() == "1.0.1")
+        self.until("1.0.1 to be healthy again", lambda: self.entry().get("phase") == "Healthy")
+        self.kubectl("get", "bw")
+        self.kubectl("get", "applications", "shop", "--output", COLUMNS)
+        self.kubectl("get", "bw", "shop", "--output", "jsonpath-as-json={.status.quarantine}")
+
+        say("CI publishes 1.0.3, with the mistake mended; it goes out without anybody's help")
+        self.registry.push_chart(PATH, "bundle", "1.0.3")
+        self.until("1.0.3 to be healthy for a while", lambda: self.entry().get("lastHealthy") == "1.0.3")
+        self.kubectl("get", "bw")
+        self.kubectl("get", "applications", "shop", "--output", COLUMNS)
+
+        say("What runs, why, why nothing else does, and how it came about")
         self.kubectl("describe", "bw", "shop")
 
         say("What the operator logged")
@@ -112,9 +132,10 @@ class Story:
     def revision(self) -> str:
         return str(self._get("applications", "argoproj.io/v1alpha1")["spec"]["source"]["targetRevision"])
 
-    def ready(self) -> str:
+    def entry(self) -> dict[str, Any]:
+        """What the BundleWatch says of the Application."""
         status = self._get("bundlewatches", "bundlewatch.dev/v1alpha1").get("status") or {}
-        return next((c["status"] for c in status.get("conditions", ()) if c["type"] == "Ready"), "")
+        return next(iter(status.get("applications", ())), {})
 
     def _get(self, plural: str, version: str) -> dict[str, Any]:
         return self.cluster.api.get(f"/apis/{version}/namespaces/{NAMESPACE}/{plural}/shop")

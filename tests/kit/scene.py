@@ -56,18 +56,25 @@ class Scene:
         assert isinstance(found, dict)
         return found
 
-    def patch_application(self, patch: Json, name: str = "shop") -> Json:
+    def patch_application(self, patch: Json, name: str = "shop", *, manager: str = "kubectl-edit") -> Json:
         """As a person would with `kubectl edit`: a merge patch under another field manager."""
         return self.cluster.api.patch(
             f"{APPLICATIONS.format(namespace=self.namespace)}/{name}",
             patch,
             "application/merge-patch+json",
-            fieldManager="kubectl-edit",
+            fieldManager=manager,
         )
 
     def patch_watch(self, patch: Json, name: str = "shop") -> Json:
         return self.cluster.api.patch(
             f"{WATCHES.format(namespace=self.namespace)}/{name}", patch, "application/merge-patch+json"
+        )
+
+    def patch_watch_status(self, status: Json, name: str = "shop") -> Json:
+        return self.cluster.api.patch(
+            f"{WATCHES.format(namespace=self.namespace)}/{name}/status",
+            {"status": status},
+            "application/merge-patch+json",
         )
 
     def delete_watch(self, name: str = "shop") -> None:
