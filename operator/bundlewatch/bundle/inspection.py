@@ -1,6 +1,7 @@
 """Fetches what is needed to know what a tag is, and no more: manifest, then config blob.
 
-A digest never changes its meaning, so a tag that still points where it did costs one HEAD.
+A digest never changes its meaning, so a tag that still points where it did costs one HEAD; what it points at else is
+read by its digest.
 """
 
 from dataclasses import dataclass
@@ -42,11 +43,12 @@ async def inspect(
     no good, and will be none the next time, makes that tag no chart: one bad artifact must not hide the others.
     """
     try:
-        if known is not None and known.digest:
-            head = await registry.head_manifest(repository, tag, access=access, etag=known.digest)
-            if head is None or head.digest == known.digest:
-                return known
-        manifest = await registry.get_manifest(repository, tag, access=access)
+        before = known.digest if known is not None and known.digest else None
+        head = await registry.head_manifest(repository, tag, access=access, etag=before)
+        if known is not None and (head is None or head.digest == before):
+            return known
+        # By digest: what is read is what the tag pointed at, whatever becomes of the tag meanwhile.
+        manifest = await registry.get_manifest(repository, head.digest if head is not None else tag, access=access)
     except UnusableContent as error:
         return Inspected(tag=tag, digest="", found=NotAChart(str(error)))
     try:

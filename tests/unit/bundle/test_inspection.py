@@ -35,6 +35,7 @@ class Registry:
     ) -> None:
         self._head, self._manifest, self._blob = head, manifest, blob
         self.asked: list[str] = []
+        self.read: list[str] = []
 
     async def head_manifest(
         self, repository: Repository, reference: str, *, access: Access, etag: str | None
@@ -46,6 +47,7 @@ class Registry:
 
     async def get_manifest(self, repository: Repository, reference: str, *, access: Access) -> Manifest:
         self.asked.append("GET")
+        self.read.append(reference)
         if isinstance(self._manifest, BundleWatchError):
             raise self._manifest
         return Manifest(self._manifest, digest_of(self._manifest), OCI_MANIFEST)
@@ -65,6 +67,15 @@ async def test_a_chart_is_known_by_its_config_and_pinned_by_its_digest() -> None
     found = await look(Registry())
 
     assert found == Inspected("1.0.0", DIGEST, Chart("shop", "1.0.0", HELM_LAYER))
+
+
+async def test_what_is_read_is_what_the_tag_pointed_at_whatever_becomes_of_the_tag() -> None:
+    registry = Registry()
+
+    await look(registry)
+
+    assert registry.asked == ["HEAD", "GET", "blob"]
+    assert registry.read == [DIGEST]
 
 
 async def test_a_tag_that_has_not_moved_costs_one_head() -> None:
@@ -102,7 +113,7 @@ async def test_what_was_no_manifest_is_fetched_again_when_it_is_looked_at_again(
     registry = Registry()
 
     assert isinstance((await look(registry, known=before)).found, Chart)
-    assert registry.asked == ["GET", "blob"]
+    assert registry.asked == ["HEAD", "GET", "blob"]
 
 
 @pytest.mark.parametrize("error", [RegistryMisbehaved("lies"), RegistryUnavailable("down"), NotInRegistry("gone")])
