@@ -42,6 +42,9 @@ class Outcome(Findings):
     unread: bool = False
     """The spec says something impossible: nothing was looked at."""
 
+    mistaken: bool = False
+    """The spec says something impossible: nothing new was chosen, and what runs was followed on."""
+
     pending: bool = False
     """There is no listing yet: nothing is known and nothing is said."""
 

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bundlewatch.api import gates as api
 from bundlewatch.api.moments import rfc3339
-from bundlewatch.api.v1alpha1 import BundleWatch, Identity, Status
+from bundlewatch.api.v1alpha1 import BundleWatch, Identity, Status, Tags
 from bundlewatch.cluster import events
 from bundlewatch.cluster.status import merge_patch
 from bundlewatch.engine.defects import Defects
@@ -20,6 +21,7 @@ from bundlewatch.engine.reconcile import World, reconcile
 from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Name, Table, Unreadable
 from bundlewatch.errors import BundleWatchError, Mistake, ObjectGone
+from bundlewatch.policy.gates import Gates
 from bundlewatch.registry.reference import parse_repository
 
 logger = logging.getLogger(__name__)
@@ -131,26 +133,35 @@ class Passes:
         if isinstance(watch, Unreadable):
             return Outcome(problem=watch.error)
         try:
-            policy, gates = self._policies.of(watch.spec), self._policies.gates(watch)
             parse_repository(watch.spec.repository)
-            in_order(watch, self._table)
         except Mistake as error:
             return Outcome(problem=error, unread=True)
-        return await reconcile(
+        mistake: Mistake | None = None
+        try:
+            policy, gates = self._policies.of(watch.spec), self._policies.gates(watch)
+            in_order(watch, self._table)
+        except Mistake as error:
+            # Nothing new is chosen; a release that is under way is followed on, and taken back if it fails.
+            mistake = error
+            policy = self._policies.of(replace(watch.spec, tags=Tags(), pin=None))
+            gates = Gates.compile(api.Gates(), name=watch.name, namespace=watch.namespace)
+        outcome = await reconcile(
             watch,
             policy=policy,
             gates=gates,
-            route=route,
-            trouble=trouble,
+            route=route if mistake is None else None,
+            trouble=trouble if mistake is None else mistake,
             world=self._world,
             now=self._now(),
         )
+        outcome.mistaken = mistake is not None
+        return outcome
 
     def _status(self, watch: BundleWatch | Unreadable, outcome: Outcome, *, now: str, looked: bool) -> Status:
         if isinstance(watch, Unreadable) or outcome.unread:
             assert outcome.problem is not None
             return status_of_mistake(watch, outcome.problem, now=now)
-        return status_of(watch, outcome, now=now, looked=looked)
+        return status_of(watch, outcome, now=now, looked=looked and not outcome.mistaken)
 
     async def _write(self, watch: Identity, after: Status, *, written: Written) -> Status | None:
         """Write what changed; the status there was before, or None when nothing has changed.

@@ -120,6 +120,29 @@ async def test_the_failure_is_in_status_before_anything_is_taken_back() -> None:
         await until(lambda: setting.server.revision() == "1.0.0", within_s=60)
 
 
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        pytest.param({"tags": {"pattern": "("}}, "InvalidPattern", id="a pattern"),
+        pytest.param({"gates": {"after": [{"name": "shop"}]}}, "InvalidSpec", id="a circle"),
+    ],
+)
+@in_virtual_time
+async def test_a_mistake_in_the_spec_keeps_nothing_from_being_taken_back(spec: dict[str, Any], reason: str) -> None:
+    setting = shop(**QUICK)
+    async with setting.running():
+        await asyncio.sleep(1)
+        await release(setting, "1.0.1", health="Degraded")
+        await asyncio.sleep(5)
+        setting.server.edit_watch(**spec)
+        await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
+        setting.server.sync()
+        await asyncio.sleep(60)
+
+    assert setting.server.ready() == ("False", reason)
+    assert [found["tag"] for found in setting.server.status()["quarantine"]] == ["1.0.1"]
+
+
 @in_virtual_time
 async def test_a_registry_that_is_down_keeps_nothing_from_being_taken_back() -> None:
     setting = shop(**QUICK)
