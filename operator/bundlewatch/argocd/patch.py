@@ -57,11 +57,6 @@ def application_patch(
     return [*_tests(application, source), *(_tests_of_the_mark(application) if to is not None else []), *parts]
 
 
-def target_revision_patch(application: Application, source: Source, *, to: str) -> list[dict[str, object]]:
-    """The operations that move `source` of `application`, as it was read, to `to`; none when it is there."""
-    return application_patch(application, source, to=to)
-
-
 def _tests(application: Application, source: Source) -> list[dict[str, object]]:
     # A field that was absent is tested against null, which the API server grants for an absent member.
     at = _path(application, source)

@@ -11,7 +11,6 @@ from typing import Final
 from bundlewatch.api.annotations import PREFIX
 from bundlewatch.api.status import Bundle
 from bundlewatch.api.text import clean
-from bundlewatch.argocd.application import Application
 
 WATCH: Final = PREFIX + "watch"
 """The BundleWatch that moves it, as namespace/name."""
@@ -64,11 +63,6 @@ def provenance(bundle: Bundle | None, *, watch: str, newer: str = "") -> dict[st
 def taken_back(*, tag: str, digest: str | None) -> str:
     """The value of `TAKEN_BACK` for a bundle; without a digest it ends with the @."""
     return f"{clean(tag, max_length=_TEXT_LIMIT)}@{clean(digest or '', max_length=_TEXT_LIMIT)}"
-
-
-def was_taken_back(application: Application, *, tag: str, digest: str | None) -> bool:
-    """Whether this very bundle is marked as taken back: the same tag with another digest is another bundle."""
-    return application.annotations.get(TAKEN_BACK) == taken_back(tag=tag, digest=digest)
 
 
 def _text(value: str | None, *, max_length: int = _TEXT_LIMIT) -> str | None:

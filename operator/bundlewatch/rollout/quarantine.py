@@ -65,11 +65,6 @@ class Quarantine:
         return self.without(entry for entry in self.entries if entry.tag in older)
 
 
-def marker(tag: str, digest: str | None) -> str:
-    """What a taken back Application says of what was taken back."""
-    return f"{tag}@{digest}" if digest else tag
-
-
 def of_marker(text: str, *, application: str, now: str) -> Quarantined | None:
     """What such a marker tells whoever remembers nothing; None: it is no marker."""
     tag, _, digest = text.partition("@")

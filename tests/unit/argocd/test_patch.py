@@ -8,7 +8,7 @@ import pytest
 
 from bundlewatch.argocd.application import parse
 from bundlewatch.argocd.operation import Abandoned, SyncRequest
-from bundlewatch.argocd.patch import application_patch, target_revision_patch
+from bundlewatch.argocd.patch import application_patch
 from unit.argocd.json_patch import Refused, apply
 
 HELM = {"repoURL": "registry.example.com/shop", "chart": "bundle", "targetRevision": "1.0.0"}
@@ -21,7 +21,7 @@ def body(**spec: object) -> dict[str, Any]:
 
 def patch(read: Mapping[str, Any], *, index: int = 0, to: str = "1.0.1") -> list[dict[str, object]]:
     application = parse(read)
-    return target_revision_patch(application, application.sources[index], to=to)
+    return application_patch(application, application.sources[index], to=to)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from bundlewatch.api.status import Bundle
 from bundlewatch.argocd.application import Application, parse
 from bundlewatch.argocd.patch import application_patch
-from bundlewatch.argocd.provenance import ALLOW, NEWER, PIPELINE, TAKEN_BACK, provenance, taken_back, was_taken_back
+from bundlewatch.argocd.provenance import ALLOW, NEWER, PIPELINE, TAKEN_BACK, provenance, taken_back
 
 BUNDLE = Bundle(
     tag="v1.0.1",
@@ -81,21 +81,6 @@ def test_a_reason_is_one_line_of_three_hundred_characters_at_most() -> None:
     assert len(told) == 300
 
 
-@pytest.mark.parametrize(
-    ("tag", "digest", "marked"),
-    [
-        ("1.0.1", "sha256:a", True),
-        ("1.0.1", "sha256:b", False),
-        ("1.0.2", "sha256:a", False),
-        ("1.0.1", None, False),
-    ],
-)
-def test_a_mark_is_for_one_tag_with_one_digest(tag: str, digest: str | None, *, marked: bool) -> None:
-    assert was_taken_back(application(taken_back="1.0.1@sha256:a"), tag=tag, digest=digest) is marked
-
-
-def test_what_was_marked_is_found_again_and_nothing_is_without_a_mark() -> None:
-    for digest in ("sha256:a", None):
-        live = application(taken_back=taken_back(tag="1.0.1", digest=digest))
-        assert was_taken_back(live, tag="1.0.1", digest=digest)
-    assert not was_taken_back(application(), tag="1.0.1", digest="sha256:a")
+@pytest.mark.parametrize("digest", ["sha256:a", None])
+def test_a_mark_names_the_tag_and_its_digest(digest: str | None) -> None:
+    assert taken_back(tag="1.0.1", digest=digest) == f"1.0.1@{digest or ''}"
