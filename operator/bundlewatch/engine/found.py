@@ -32,6 +32,9 @@ class Seen:
     problem: BundleWatchError | None = None
     """Why the write that was wanted did not happen."""
 
+    done_at: datetime | None = None
+    """When we wrote what the step says; None: we did not."""
+
 
 @dataclass(slots=True)
 class Outcome(Findings):

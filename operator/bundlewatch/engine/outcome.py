@@ -183,11 +183,11 @@ def _application(seen: Seen, memory: Memory, *, now: str) -> ApplicationStatus:
         target=wanted or None,
         phase=phase,
         message=message or None,
-        moved_at=_moved_at(seen, memory, now=now),
+        moved_at=_moved_at(seen, memory),
         deadline=_deadline(seen, record),
         last_healthy=seen.progress.last_healthy or None,
         fallback=seen.fallback or None,
-        refreshed_at=_refreshed_at(seen, record, now=now),
+        refreshed_at=_refreshed_at(seen, record),
         reverts=_reverts(seen, record),
     )
     if phase == seen.progress.phase:
@@ -204,18 +204,17 @@ def _reverts(seen: Seen, record: ApplicationStatus | None) -> tuple[str, ...]:
     return tuple(found for found in known if found in told)
 
 
-def _moved_at(seen: Seen, memory: Memory, *, now: str) -> str | None:
-    if seen.moved_from is not None and seen.step.action in {Action.MOVE, Action.TAKE_BACK}:
-        return now
-    when = memory.set_at(seen.step.target)
+def _moved_at(seen: Seen, memory: Memory) -> str | None:
+    moved = seen.step.action in {Action.MOVE, Action.TAKE_BACK}
+    when = seen.done_at if moved and seen.done_at is not None else memory.set_at(seen.step.target)
     return rfc3339(when) if when is not None else None
 
 
-def _refreshed_at(seen: Seen, record: ApplicationStatus | None, *, now: str) -> str | None:
+def _refreshed_at(seen: Seen, record: ApplicationStatus | None) -> str | None:
     if seen.progress.deadline is None:
         return None
-    if seen.step.action is Action.REFRESH and seen.problem is None:
-        return now
+    if seen.step.action is Action.REFRESH and seen.done_at is not None:
+        return rfc3339(seen.done_at)
     same = record is not None and record.target == (seen.step.target.source.target_revision or "")
     return record.refreshed_at if same and record is not None else None
 

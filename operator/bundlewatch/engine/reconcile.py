@@ -281,7 +281,9 @@ class _Pass:
             ongoing = record is not None and record.deadline is not None and record.target == step.desired
             fallback = record.fallback if ongoing and record is not None else progress.last_healthy
         untold = self.memory.moved_untold(step) if moved_from is None else moved_from
-        return Seen(step, standing.assessment, progress, fallback, untold, problem)
+        done = moved_from is not None or (step.asks and problem is None)
+        done_at = self.following.now if done else None
+        return Seen(step, standing.assessment, progress, fallback, untold, problem, done_at)
 
     def _asking(self, step: Step) -> Step:
         """The step; or, where everything is set, asking Argo CD for what nobody else would: to sync it, to render it
