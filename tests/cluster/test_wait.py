@@ -306,7 +306,7 @@ def test_who_may_only_read_is_told_how_to_wait_all_the_same(shop: Shop) -> None:
 # The operator that this one starts stays for those after it.
 def test_it_understands_what_the_real_operator_says(scene: Scene) -> None:
     watched = Shop(scene.cluster, scene.namespace)
-    with Standin(scene.cluster) as argocd, watched.jobs:
+    with Standin(scene.cluster, namespace=scene.namespace) as argocd, watched.jobs:
         scene.publish("1.0.0")
         scene.create_application(revision="1.0.0")
         scene.create_watch(interval="1h", rollout={"degradedFor": "3s"})

