@@ -34,6 +34,11 @@ _APPROVAL_MAX_LENGTH: Final = 400  # a tag has at most 128 characters, a digest 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+def command(name: str, namespace: str, key: str, value: str) -> str:
+    """What a person types to give a BundleWatch an annotation; `value` as a shell reads it."""
+    return f"kubectl annotate bundlewatch {name} -n {namespace} --overwrite {key}={value}"
+
+
 def ours(annotations: object) -> Mapping[str, str]:
     """The annotations that mean something to us; everything else of a live object is dropped."""
     if not isinstance(annotations, Mapping):

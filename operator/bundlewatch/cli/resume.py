@@ -9,7 +9,7 @@ from bundlewatch.cli.cluster import Login
 from bundlewatch.cli.endings import run
 from bundlewatch.cli.requests import Subject, stamp
 from bundlewatch.cluster.client import KubernetesClient
-from bundlewatch.rollout.holding import HELD, REVERTED
+from bundlewatch.rollout.phases import HELD, REVERTED
 
 
 @click.command(short_help="Go on: after `suspend`, and where Applications are held.")

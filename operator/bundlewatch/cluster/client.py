@@ -26,6 +26,7 @@ from kubernetes.aio.config import (
     load_kube_config,
 )
 
+from bundlewatch.argocd.patch import FIELD_MANAGER
 from bundlewatch.errors import (
     ClusterUnavailable,
     InvalidSpec,
@@ -34,8 +35,6 @@ from bundlewatch.errors import (
     SecretNotFound,
     ServiceAccountNotFound,
 )
-
-FIELD_MANAGER = "bundlewatch"
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"

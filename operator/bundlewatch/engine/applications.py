@@ -34,7 +34,7 @@ class LiveApplications:
         self._gone = gone
 
     def named(self, namespace: str) -> Mapping[str, Application]:
-        return self._table.applications_in(namespace)
+        return self._table.named(namespace)
 
     def rivals(self, watch: BundleWatch, application: Application) -> Iterable[BundleWatch]:
         return self._table.rivals(watch, application)

@@ -18,6 +18,7 @@ from bundlewatch.argocd.assessment import Phase
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.policy.policy import Policy
 from bundlewatch.policy.verdict import Reason
+from bundlewatch.rollout.phases import BLOCKED, ILL
 
 NOT_LOOKED: Final = "NotLooked"
 NOT_LISTED: Final = "NotListed"
@@ -47,8 +48,6 @@ _STUCK: Final = frozenset(
 )
 """Phases that only a change of the BundleWatch or the Application ends, whatever the bundle."""
 
-_BLOCKED: Final = "Blocked"
-_BAD: Final = frozenset({Phase.DEGRADED, Phase.FAILED})
 _SHOWN: Final = 3
 
 
@@ -211,7 +210,7 @@ class _Case:
             if found is not None:
                 return found
         for entry in self.status.applications:
-            if entry.phase in _STUCK or (entry.phase == _BLOCKED and self.chosen == self.followed):
+            if entry.phase in _STUCK or (entry.phase == BLOCKED and self.chosen == self.followed):
                 return entry.phase, f"{entry.name}: {entry.message or 'it cannot be moved'}"
         return None
 
@@ -296,7 +295,7 @@ class _Case:
             return None
         for entry in self.status.applications:
             until = moment(entry.deadline)
-            ours = entry.phase in _BAD and tag_of(entry.target or "") == self.tag
+            ours = entry.phase in ILL and tag_of(entry.target or "") == self.tag
             if ours and until is not None and until <= self.now:
                 return entry.phase or "", f"{_told(entry)}; its time was up at {entry.deadline}"
         return None

@@ -118,7 +118,7 @@ async def _write(
             if target.application.annotations.get(TAKEN_BACK) != application.annotations.get(TAKEN_BACK):
                 # Status tells what has failed, and the one we know is older than that.
                 raise ObjectChanged("another process of the operator has moved it meanwhile; looking again") from error
-            step = next(iter(decide([target])), Step(target, Action.KEEP, target.source.target_revision or ""))
+            step = next(iter(decide([target])), Step(target, Action.KEEP, target.live))
             continue
         now = replace(step.target, application=written, source=written.sources[source.index])
         moved = step.action in {Action.MOVE, Action.TAKE_BACK}

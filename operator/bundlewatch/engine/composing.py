@@ -47,7 +47,7 @@ class Composer:
             maker, body = made
             if leaves_alone(body, target.application, target.source, maker=maker) is False:
                 why = warning(target.application, target.source, maker=maker)
-                live = target.source.target_revision or ""
+                live = target.live
                 return replace(step, action=Action.REFUSE, desired=live, message=why), ()
         sync, closed = await self._request(step)
         if step.action is Action.SYNC:
@@ -96,7 +96,7 @@ class Composer:
         return request, ""
 
     def _abandoned(self, step: Step) -> Abandoned | None:
-        failed = step.target.source.target_revision or ""
+        failed = step.target.live
         if step.action is Action.END:
             failed = busy_with(step.target.application, step.target.source)
         elif step.action is not Action.TAKE_BACK:
@@ -104,7 +104,7 @@ class Composer:
         return Abandoned(target_revision=failed, digest=self.memory.digest_of(tag_of(failed)) or "")
 
     def _annotations(self, step: Step, made: tuple[Maker, Mapping[str, object]] | None) -> Mapping[str, str | None]:
-        failed = tag_of(step.target.source.target_revision or "")
+        failed = step.target.tag
         back = step.action is Action.TAKE_BACK
         ours = step.target.application.annotations.get(WATCH, self._name) == self._name
         mark: dict[str, str | None] = {TAKEN_BACK: None} if ours else {}  # another's tells of another source

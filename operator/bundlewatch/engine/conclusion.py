@@ -7,6 +7,7 @@ to wait; then all is well.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bundlewatch.api.annotations import RETRY, command
 from bundlewatch.api.conditions import Reason, State
 from bundlewatch.api.moments import shown
 from bundlewatch.api.rollout import IGNORE
@@ -16,15 +17,11 @@ from bundlewatch.argocd.assessment import Phase
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.engine.found import Outcome, Seen
 from bundlewatch.errors import BundleWatchError
-from bundlewatch.rollout.holding import HELD, REVERTED
+from bundlewatch.rollout.phases import BLOCKED, HELD, ILL, QUEUED, REVERTED
 from bundlewatch.rollout.progress import SETTLE
 from bundlewatch.rollout.take_back import on_failure
 
-QUEUED = "Queued"
-BLOCKED = "Blocked"
-
 _NOT_YET = frozenset({Phase.WAITING, Phase.SYNCING, Phase.PROGRESSING, Phase.SUSPENDED, Phase.OUT_OF_SYNC})
-_BAD = frozenset({Phase.DEGRADED, Phase.FAILED})
 
 
 def state_of(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State:
@@ -97,14 +94,12 @@ def _why(entry: Quarantined) -> str:
 
 
 def _again(watch: BundleWatch, entry: Quarantined) -> str:
-    return (
-        f"publish something newer, or have it tried again: kubectl annotate bundlewatch {watch.name} "
-        f'-n {watch.namespace} --overwrite bundlewatch.dev/retry="{entry.tag} $(date)"'
-    )
+    retry = command(watch.name, watch.namespace, RETRY, f'"{entry.tag} $(date)"')
+    return f"publish something newer, or have it tried again: {retry}"
 
 
 def _set_to(entry: ApplicationStatus) -> str:
-    ill = f", {entry.phase}" if entry.phase in _BAD else ""
+    ill = f", {entry.phase}" if entry.phase in ILL else ""
     return f"{entry.name} is set to {entry.target or entry.current or 'nothing'}{ill}"
 
 
@@ -125,7 +120,7 @@ def _not_written(seen: Seen, problem: BundleWatchError) -> State:
 def _rollout(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State:
     due = {seen.step.target.key: seen.progress.recheck_at for seen in outcome.seen if _may_fail(watch, seen)}
     for entry in applications:
-        if entry.phase in _BAD:
+        if entry.phase in ILL:
             detail = f": {entry.message}" if entry.message else ""
             message = f"{entry.name} is {entry.phase} with {entry.target}{detail}"
             until = due.get((entry.name, entry.source)) if isinstance(entry.source, int) else None

@@ -6,7 +6,7 @@ BundleWatch it asks the API server and the registry; of one that is not applied 
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -15,7 +15,6 @@ from bundlewatch.api.conditions import Reason
 from bundlewatch.api.rollout import OVERRIDE
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd import application
-from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.bundle.inspection import Inspected
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, Resource
@@ -39,17 +38,6 @@ from bundlewatch.rollout.plan import Action, Choice, Step, Terms, plan, running_
 from bundlewatch.rollout.take_back import take_backs
 from bundlewatch.rollout.targets import Target, Unmet
 from bundlewatch.rollout.waves import hurdle, queued
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    table: Table
-
-    def named(self, namespace: str) -> Mapping[str, Application]:
-        return self.table.applications_in(namespace)
-
-    def rivals(self, watch: BundleWatch, found: Application) -> Iterable[BundleWatch]:
-        return self.table.rivals(watch, found)
 
 
 class ReadsCluster(ReadsCredentials, Protocol):
@@ -124,14 +112,14 @@ async def explain_live(
     route = Route.of(watch)
     for body in await cluster.objects(APPLICATIONS, namespace=namespace):
         table.put_application(application.parse(body))
-    targets, unmet = aim(watch, _Known(table))
+    targets, unmet = aim(watch, table)
     memory, now = Memory.of(watch), datetime.now(UTC)
     gatekeeper = Gatekeeper(
         watch,
         gates,
         targets=targets,
         upstreams=table,
-        applications=_Known(table),
+        applications=table,
         quarantine=memory.quarantine(targets, now=now),
         now=now,
     )

@@ -41,7 +41,7 @@ class Following:
 
     def of(self, target: Target, *, moved: bool = False) -> Standing:
         """`moved`: it was moved a moment ago, in this pass."""
-        live = target.source.target_revision or ""
+        live = target.live
         assessment = self._assess(target)
         vanished = assessment.cause is Cause.CANNOT_RENDER and self.tags is not None and tag_of(live) not in self.tags
         progress = follow(
@@ -67,7 +67,7 @@ class Following:
         found: dict[str, Quarantined] = {}
         for target in targets:
             failure = standings[target.key].progress.failure
-            tag = tag_of(target.source.target_revision or "")
+            tag = target.tag
             if failure is None or quarantine.has(tag) or tag in found:
                 continue
             if on_failure(self.watch.spec.rollout, target.application) == IGNORE:
@@ -92,7 +92,7 @@ class Following:
         """When a release began that status does not tell of. One that a person wants tried again begins now, and so
         does one that nobody followed while all was suspended.
         """
-        live = target.source.target_revision or ""
+        live = target.live
         record = self.memory.record(target)
         under_way = record is not None and record.target == live and record.deadline is not None
         if under_way and (self.memory.was_suspended or tag_of(live) == self.memory.retried):
@@ -100,7 +100,7 @@ class Following:
         return self.memory.began_untold(target, now=self.now)
 
     def _assess(self, target: Target) -> Assessment:
-        live = target.source.target_revision or ""
+        live = target.live
         candidate = self.watch.status.candidate
         known = self.memory.digest_of(tag_of(live))
         digest = candidate.digest if candidate is not None and candidate.tag == tag_of(live) else known

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bundlewatch.api.gates import MANUAL
 from bundlewatch.api.v1alpha1 import Approved, BundleWatch, FirstSeen, Identity
-from bundlewatch.argocd.spelling import tag_of, target_revision
+from bundlewatch.argocd.spelling import target_revision
 from bundlewatch.engine.carrying import Known, aim
 from bundlewatch.engine.choosing import Chosen, Ruling
 from bundlewatch.engine.following import Following
@@ -95,7 +95,7 @@ class Gatekeeper:
 
     def _quarantined(self, chosen: Chosen) -> Ruling | None:
         tag = chosen.candidate.tag
-        if not any(tag_of(target.source.target_revision or "") == tag for target in self._targets):
+        if not any(target.tag == tag for target in self._targets):
             # Where it is set, what failed may run still: let go of, it would be found to have failed again and again.
             self.quarantine = self.quarantine.seen(tag=tag, digest=chosen.digest)
         entry = self.quarantine.entry(tag=tag, digest=chosen.digest)

@@ -42,7 +42,7 @@ def _with_health(
     when = moment(now)
     assert when is not None
     settled = len(outcome.seen) == len(applications) and all(seen.progress.settled for seen in outcome.seen)
-    tags = {tag_of(seen.step.target.source.target_revision or "") for seen in outcome.seen}
+    tags = {seen.step.target.tag for seen in outcome.seen}
     tag = next(iter(tags)) if len(tags) == 1 else None
     chosen = outcome.chosen.bundle if outcome.chosen is not None and outcome.chosen.candidate.tag == tag else None
     if settled and chosen is not None and (not history or history[0].tag != tag):

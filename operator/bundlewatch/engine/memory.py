@@ -115,7 +115,7 @@ class Memory:
         record = self.record(target)
         if record is None or not record.target:
             return ""
-        return (target.source.target_revision or "") if self.resumed else record.target
+        return target.live if self.resumed else record.target
 
     def moved_untold(self, step: Step) -> str | None:
         """Where a move came from that no status tells of: we were stopped before we could write it, or never got
@@ -135,7 +135,7 @@ class Memory:
 
     def began_untold(self, target: Target, *, now: datetime) -> datetime | None:
         """When a release began that no status tells of; None: there is none. Going back is no release."""
-        live = target.source.target_revision or ""
+        live = target.live
         if self.moved_untold(Step(target, Action.KEEP, live)) is None:
             return None
         record = self.record(target)
@@ -150,7 +150,7 @@ class Memory:
         knows when we last wrote anything to the Application.
         """
         record = self.record(target)
-        if record is not None and record.moved_at and record.target == (target.source.target_revision or ""):
+        if record is not None and record.moved_at and record.target == target.live:
             return moment(record.moved_at)
         manager = target.application.target_revision_managers.get(target.source.index)
         return manager.time if manager is not None and manager.name == FIELD_MANAGER else None

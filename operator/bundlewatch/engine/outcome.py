@@ -23,14 +23,14 @@ from bundlewatch.api.v1alpha1 import (
 )
 from bundlewatch.argocd.health import Phase
 from bundlewatch.argocd.spelling import tag_of
-from bundlewatch.engine.conclusion import BLOCKED, QUEUED, state_of
+from bundlewatch.engine.conclusion import state_of
 from bundlewatch.engine.found import Outcome, Seen
 from bundlewatch.engine.history import history_of
 from bundlewatch.engine.memory import Memory
 from bundlewatch.errors import BundleWatchError
 from bundlewatch.policy.order import Reader, Reading
 from bundlewatch.policy.verdict import Verdict as PolicyVerdict
-from bundlewatch.rollout.holding import HELD
+from bundlewatch.rollout.phases import BLOCKED, HELD, QUEUED
 from bundlewatch.rollout.plan import Action
 from bundlewatch.rollout.targets import NOT_FOUND, Unmet
 
@@ -123,14 +123,14 @@ def _quarantine(outcome: Outcome, applications: Sequence[ApplicationStatus]) -> 
     """What goes nowhere any more. What is older than all that is healthy by now is kept from going by that alone, and
     what is healthy everywhere by now has healed.
     """
-    running = [outcome.read(tag_of(seen.step.target.source.target_revision or "")) for seen in outcome.seen]
+    running = [outcome.read(seen.step.target.tag) for seen in outcome.seen]
     healthy = bool(outcome.seen) and all(seen.progress.settled for seen in outcome.seen)
     if not healthy or None in running or len(applications) != len(outcome.seen):
         return outcome.quarantine.entries
     oldest = min(reading for reading in running if reading is not None)
     read = {entry.tag: outcome.read(entry.tag) for entry in outcome.quarantine.entries}
     outlived = [tag for tag, reading in read.items() if reading is not None and reading.is_older(oldest)]
-    everywhere = {tag_of(seen.step.target.source.target_revision or "") for seen in outcome.seen}
+    everywhere = {seen.step.target.tag for seen in outcome.seen}
     healed = everywhere if len(everywhere) == 1 else ()
     return outcome.quarantine.outlived([*outlived, *healed]).entries
 
@@ -150,7 +150,7 @@ def _gates_told(status: Status, outcome: Outcome) -> Status:
 
 def _application(seen: Seen, memory: Memory, *, now: str) -> ApplicationStatus:
     step, target = seen.step, seen.step.target
-    live = target.source.target_revision or ""
+    live = target.live
     record = memory.record(target)
     phase: str = seen.assessment.phase
     message = seen.assessment.message
@@ -215,7 +215,7 @@ def _refreshed_at(seen: Seen, record: ApplicationStatus | None) -> str | None:
         return None
     if seen.step.action is Action.REFRESH and seen.done_at is not None:
         return rfc3339(seen.done_at)
-    same = record is not None and record.target == (seen.step.target.source.target_revision or "")
+    same = record is not None and record.target == seen.step.target.live
     return record.refreshed_at if same and record is not None else None
 
 

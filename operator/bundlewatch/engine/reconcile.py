@@ -289,7 +289,7 @@ class _Pass:
         """The step; or, where everything is set, asking Argo CD for what nobody else would: to sync it, to render it
         anew, or to stop what was taken back.
         """
-        target, live = step.target, step.target.source.target_revision or ""
+        target, live = step.target, step.target.live
         if step.action is not Action.KEEP or step.desired != live or not live:
             return step
         standing = self.following.of(target)
@@ -320,7 +320,7 @@ class _Pass:
             return blocked(target, run, newer="a tag")
         if hold is not None:
             return hold
-        untold = Step(target, Action.KEEP, target.source.target_revision or "")
+        untold = Step(target, Action.KEEP, target.live)
         # What we have set ourselves stands, also where we were stopped before status could tell of it.
         if self.memory.moved_untold(untold) is not None:
             return untold

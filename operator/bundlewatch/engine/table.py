@@ -84,7 +84,7 @@ class Table:
             del self._by_namespace[known.namespace]
         return True
 
-    def applications_in(self, namespace: str) -> Mapping[str, Application]:
+    def named(self, namespace: str) -> Mapping[str, Application]:
         """The Applications of a namespace by name."""
         return self._by_namespace.get(namespace, {})
 
@@ -101,7 +101,7 @@ class Table:
         """The Applications that a BundleWatch means, by name or by label."""
         if not isinstance(watch, BundleWatch):
             return []
-        near = self.applications_in(watch.namespace)
+        near = self.named(watch.namespace)
         named = {target.name for target in watch.spec.applications}
         return [found for found in near.values() if found.name in named or selects(watch, found)]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bundlewatch.api import gates as api
-from bundlewatch.api.annotations import APPROVE
+from bundlewatch.api.annotations import APPROVE, command
 from bundlewatch.api.moments import moment, rfc3339, shown
 from bundlewatch.api.status import APPROVED_MAX, FIRST_SEEN_MAX, Approved, FirstSeen
 from bundlewatch.policy.verdict import Reason
@@ -111,13 +111,13 @@ class Gates:
     def _unapproved(self, bundle: Candidate, approval: Approval) -> Waiting | None:
         if self.spec.approval != api.MANUAL or approval.granted:
             return None
-        command = f"kubectl annotate bundlewatch {self.name} -n {self.namespace} --overwrite {APPROVE}={bundle.tag}"
+        approve_it = command(self.name, self.namespace, APPROVE, bundle.tag)
         if approval.approved_digest is None:
-            message = f"{bundle.tag} waits for a person's approval: {command}"
+            message = f"{bundle.tag} waits for a person's approval: {approve_it}"
         else:
             message = (
                 f"{bundle.tag} was approved as {approval.approved_digest}, but is {bundle.digest} now: it was pushed "
-                f"anew. To approve what it is now: {command}@{bundle.digest}"
+                f"anew. To approve what it is now: {approve_it}@{bundle.digest}"
             )
         return Waiting(reason=Reason.AWAITING_APPROVAL, message=message, until=None)
 

@@ -9,6 +9,7 @@ within ten minutes it is left alone as well, and the writer is named.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bundlewatch.api.annotations import RESUME, command
 from bundlewatch.api.moments import moment
 from bundlewatch.api.status import REVERTS_MAX
 from bundlewatch.api.v1alpha1 import ApplicationStatus
@@ -17,13 +18,8 @@ from bundlewatch.argocd.ownership import maker_of, warning
 from bundlewatch.argocd.patch import FIELD_MANAGER
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.policy.order import Reader
+from bundlewatch.rollout.phases import HELD, REVERTED
 from bundlewatch.rollout.targets import Target
-
-HELD = "Held"
-"""The phase of a target that somebody else has set after us; it is left alone until they say otherwise."""
-
-REVERTED = "Reverted"
-"""The phase of a target that somebody goes on putting back; likewise."""
 
 _BY_AN_OPERATION = frozenset({Phase.SYNCING, Phase.WAITING, Phase.PROGRESSING})
 _FIGHT = timedelta(minutes=10)
@@ -55,7 +51,7 @@ def intrusion(
     if writer is None:
         return None
     maker = maker_of(target.application)
-    by_maker = maker is not None and (target.source.target_revision or "") == (record.previous or "")
+    by_maker = maker is not None and target.live == (record.previous or "")
     if record.phase not in {HELD, REVERTED} and (override or by_maker):
         reverts = lately(record, now=now)
         if len(reverts) < REVERTS_MAX:
@@ -73,7 +69,7 @@ def rolled_back(target: Target, record: ApplicationStatus, *, watch: str) -> Hol
     Argo CD refuses it while syncs are automatic, and only a rollback is given a source of its own.
     """
     application, state = target.application, target.application.operation_state
-    live = target.source.target_revision or ""
+    live = target.live
     if application.automated or state is None or state.partial or record.target != live or state.info:
         return None
     index = target.source.index
@@ -105,7 +101,7 @@ def _overruled_by(target: Target, record: ApplicationStatus, *, read: Reader) ->
     only who wrote the list last, so there our own name proves nothing: what was held stays so, and what is older
     than what we had set was not set by us, unless it is what we go back to.
     """
-    live = target.source.target_revision or ""
+    live = target.live
     if not record.target or live == record.target:
         return None
     manager = target.application.target_revision_managers.get(target.source.index)
@@ -142,7 +138,4 @@ def _cause(target: Target) -> str:
 
 
 def _resume(target: Target, watch: str) -> str:
-    return (
-        f"kubectl annotate bundlewatch {watch} -n {target.application.namespace} --overwrite "
-        'bundlewatch.dev/resume="$(date)"'
-    )
+    return command(watch, target.application.namespace, RESUME, '"$(date)"')

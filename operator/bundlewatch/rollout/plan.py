@@ -148,7 +148,7 @@ def runs(target: Target, *, read: Reader) -> Run | None:
     texts = asked_for(target.source) or running_revisions(target.application, target.source)
     tags = [tag_of(text) for text in texts if not is_digest(text)]
     found = next((Run(tag, reading) for tag in tags if (reading := read(tag)) is not None), None)
-    live = target.source.target_revision or ""
+    live = target.live
     if found is None and (texts or is_range(live)):
         return Run(live, None)
     return found
@@ -163,7 +163,7 @@ def blocked(target: Target, run: Run, *, newer: str) -> Step:
     else:
         why = f"targetRevision {run.tag!r} is no version that spec.tags reads"
     message = f"{why}, so it cannot be told whether {newer} is newer than what runs; {cure.format(newer)}"
-    return Step(target, Action.REFUSE, target.source.target_revision or "", message)
+    return Step(target, Action.REFUSE, target.live, message)
 
 
 def held(target: Target, record: ApplicationStatus, *, terms: Terms) -> Step | None:
@@ -185,7 +185,7 @@ def _hold(target: Target, record: ApplicationStatus, hold: Hold) -> Step:
 
 def _step(choice: Choice, target: Target, *, record: ApplicationStatus | None, terms: Terms) -> Step:
     desired = target_revision(choice.tag, target.kind)
-    live = target.source.target_revision or ""
+    live = target.live
     reverts = lately(record, now=terms.now)
     if record is not None and not terms.override and (desired == live or not choice.pinned):
         back = rolled_back(target, record, watch=terms.watch)
@@ -206,7 +206,7 @@ def _step(choice: Choice, target: Target, *, record: ApplicationStatus | None, t
 
 
 def _allowed(choice: Choice, target: Target, desired: str, terms: Terms) -> Step:
-    live = target.source.target_revision or ""
+    live = target.live
     problem = fits(choice, target)
     if problem is not None:
         return Step(target, Action.REFUSE, live, problem.message)

@@ -45,7 +45,7 @@ def take_backs(
 
 def whereto(target: Target, record: ApplicationStatus, *, quarantine: Quarantine) -> str | None:
     """The target revision a target goes back to; None: it stays as it is."""
-    live = target.source.target_revision or ""
+    live = target.live
     ours = record.target == live and record.deadline is not None  # a release of ours, not yet seen healthy
     back = record.fallback
     if not ours or not quarantine.has(tag_of(live)) or back is None or back == live:

@@ -18,6 +18,7 @@ from bundlewatch.argocd.matching import (
     repository_of,
 )
 from bundlewatch.argocd.ownership import Claim, winner
+from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.errors import InvalidSpec
 
 NOT_FOUND = "ApplicationNotFound"
@@ -38,6 +39,16 @@ class Target:
     @property
     def key(self) -> tuple[str, int]:
         return (self.application.name, self.source.index)
+
+    @property
+    def live(self) -> str:
+        """The target revision it is set to; "" where there is none."""
+        return self.source.target_revision or ""
+
+    @property
+    def tag(self) -> str:
+        """The tag that this means."""
+        return tag_of(self.live)
 
 
 @dataclass(frozen=True, slots=True)

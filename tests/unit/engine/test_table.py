@@ -93,7 +93,7 @@ def test_what_was_dropped_concerns_nobody_any_more() -> None:
     assert table.drop_application(NAME, uid="uid-of-application-shop")
 
     assert list(table.concerned(found)) == []
-    assert table.applications_in("argocd") == {}
+    assert table.named("argocd") == {}
     assert table.uids() == frozenset()
 
 

@@ -8,7 +8,8 @@ import pytest
 from bundlewatch.api.moments import rfc3339
 from bundlewatch.api.v1alpha1 import ApplicationStatus
 from bundlewatch.policy.policy import Policy
-from bundlewatch.rollout.holding import HELD, REVERTED, Contest, Hold, intrusion, rolled_back
+from bundlewatch.rollout.holding import Contest, Hold, intrusion, rolled_back
+from bundlewatch.rollout.phases import HELD, REVERTED
 from bundlewatch.rollout.targets import Target
 from unit.rollout.aims import NOW, record, target
 
