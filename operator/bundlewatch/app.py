@@ -25,7 +25,6 @@ from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.engine import Engine
 from bundlewatch.engine.keychain import DockerConfigFile, HasIdentities, Keychain
 from bundlewatch.engine.listing import Listings, ReadsRegistries
-from bundlewatch.engine.neighbours import Neighbours
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
@@ -161,7 +160,7 @@ def build_engine(
         world=World(
             applications=applications,
             bundles=listings,
-            neighbours=Neighbours(cluster),
+            argocd=cluster,
             upstreams=table,
             annotate=settings.annotate,
         ),

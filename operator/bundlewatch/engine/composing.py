@@ -20,7 +20,7 @@ from bundlewatch.argocd.provenance import TAKEN_BACK, WATCH, provenance, taken_b
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.engine.carrying import Operations
 from bundlewatch.engine.memory import Memory
-from bundlewatch.engine.neighbours import Surroundings
+from bundlewatch.engine.neighbours import Neighbours
 from bundlewatch.rollout.plan import Action, Step
 
 
@@ -30,7 +30,7 @@ class Composer:
 
     watch: BundleWatch
     memory: Memory
-    neighbours: Surroundings
+    neighbours: Neighbours
     now: datetime
     annotate: bool
     chosen: Bundle | None = None

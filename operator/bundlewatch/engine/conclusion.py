@@ -10,7 +10,6 @@ from dataclasses import replace
 from bundlewatch.api.annotations import RETRY, command
 from bundlewatch.api.conditions import Reason, State
 from bundlewatch.api.moments import shown
-from bundlewatch.api.rollout import IGNORE
 from bundlewatch.api.status import in_short
 from bundlewatch.api.v1alpha1 import ApplicationStatus, BundleWatch, Quarantined
 from bundlewatch.argocd.assessment import Phase
@@ -19,7 +18,7 @@ from bundlewatch.engine.found import Outcome, Seen
 from bundlewatch.errors import BundleWatchError
 from bundlewatch.rollout.phases import BLOCKED, HELD, ILL, QUEUED, REVERTED
 from bundlewatch.rollout.progress import SETTLE
-from bundlewatch.rollout.take_back import on_failure
+from bundlewatch.rollout.take_back import is_judged
 
 _NOT_YET = frozenset({Phase.WAITING, Phase.SYNCING, Phase.PROGRESSING, Phase.SUSPENDED, Phase.OUT_OF_SYNC})
 
@@ -118,7 +117,11 @@ def _not_written(seen: Seen, problem: BundleWatchError) -> State:
 
 
 def _rollout(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State:
-    due = {seen.step.target.key: seen.progress.recheck_at for seen in outcome.seen if _may_fail(watch, seen)}
+    due = {
+        seen.step.target.key: seen.progress.recheck_at
+        for seen in outcome.seen
+        if seen.progress.deadline is not None and is_judged(watch.spec, seen.step.target.application)
+    }
     for entry in applications:
         if entry.phase in ILL:
             detail = f": {entry.message}" if entry.message else ""
@@ -155,12 +158,6 @@ def _rollout(watch: BundleWatch, outcome: Outcome, applications: Sequence[Applic
         _, ruling = outcome.waiting
         return State.settled(f"{ruling.message}; {runs}", reason=ruling.reason)
     return State.settled(runs)
-
-
-def _may_fail(watch: BundleWatch, seen: Seen) -> bool:
-    """Whether a release is under way that something follows from if it fails."""
-    followed = on_failure(watch.spec.rollout, seen.step.target.application) != IGNORE
-    return followed and watch.spec.pin is None and seen.progress.deadline is not None
 
 
 def _what_runs(applications: Sequence[ApplicationStatus], *, healthy: bool) -> str:

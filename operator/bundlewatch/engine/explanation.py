@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from bundlewatch.api.conditions import Reason
-from bundlewatch.api.rollout import OVERRIDE
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd import application
 from bundlewatch.argocd.spelling import tag_of
@@ -25,19 +24,18 @@ from bundlewatch.engine.gatekeeping import Gatekeeper, in_order
 from bundlewatch.engine.keychain import DockerConfigFile, Keychain, ReadsCredentials
 from bundlewatch.engine.listing import Listings, ReadsRegistries
 from bundlewatch.engine.memory import Memory
+from bundlewatch.engine.planning import Planner
 from bundlewatch.engine.policies import compiled
 from bundlewatch.engine.ports import Json
 from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Table, read_watch
 from bundlewatch.errors import InvalidSpec, ObjectGone
 from bundlewatch.policy.gates import Gates
-from bundlewatch.policy.policy import Policy
 from bundlewatch.policy.selection import Candidate, Running, select
 from bundlewatch.policy.verdict import Verdict
-from bundlewatch.rollout.plan import Action, Choice, Step, Terms, plan, running_of
-from bundlewatch.rollout.take_back import take_backs
+from bundlewatch.rollout.plan import Action, Choice, Step, running_of
 from bundlewatch.rollout.targets import Target, Unmet
-from bundlewatch.rollout.waves import hurdle, queued
+from bundlewatch.rollout.waves import queued
 
 
 class ReadsCluster(ReadsCredentials, Protocol):
@@ -136,8 +134,13 @@ async def explain_live(
         choice = await choose(findings, targets, spec=watch.spec, look=look, rule=gatekeeper.rule)
     finally:
         await listings.close()
-    following = Following(watch, memory, now, tags=listing.tags)
-    steps = _steps(choice, targets, unmet, following=following, gatekeeper=gatekeeper, policy=policy)
+    planner = Planner(watch, memory, policy.read, now)
+    steps = planner.take_backs(targets, quarantine=gatekeeper.quarantine)
+    if choice is not None and not steps:
+        planned = planner.steps(choice, targets)
+        standings = Following(watch, memory, now, tags=listing.tags).of_all(targets)
+        hurdle = planner.hurdle(choice, planned, unmet, standings=standings, gatekeeper=gatekeeper)
+        steps = queued(planned, hurdle=hurdle)
     return Explanation(watch, findings, listing.tags, _fates(choice, steps, targets, unmet, watch=watch))
 
 
@@ -162,38 +165,6 @@ async def explain_offline(
     elif (best := next(findings.selection.ranked, None) if findings.selection is not None else None) is not None:
         findings.chosen = Chosen(best, digest="", chart="", version="")
     return Explanation(watch, findings, tags)
-
-
-def _steps(
-    choice: Choice | None,
-    targets: Sequence[Target],
-    unmet: Sequence[Unmet],
-    *,
-    following: Following,
-    gatekeeper: Gatekeeper,
-    policy: Policy,
-) -> tuple[Step, ...]:
-    watch, memory = following.watch, following.memory
-    back = take_backs(
-        targets,
-        records=memory.records(targets),
-        quarantine=gatekeeper.quarantine.of_released(memory.digest_of),
-        rollout=watch.spec.rollout,
-    )
-    if choice is None or (back and watch.spec.pin is None):
-        return back
-    terms = Terms(
-        watch=watch.name,
-        read=policy.read,
-        now=following.now,
-        released=memory.resumed,
-        override=watch.spec.rollout.on_external_change == OVERRIDE,
-    )
-    steps = plan(choice, targets, records=memory.records(targets), terms=terms)
-    progress = {key: standing.progress for key, standing in following.of_all(targets).items()}
-    waves = hurdle(choice.tag, steps, unmet, progress=progress)
-    closed = gatekeeper.closed(choice.tag)
-    return queued(steps, hurdle=lambda step: closed or waves(step))
 
 
 def _fates(

@@ -1,11 +1,10 @@
 """Where every target stands, by what Argo CD wrote and what status remembers: the look that a pass begins with."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bundlewatch.api.moments import rfc3339
-from bundlewatch.api.rollout import IGNORE
 from bundlewatch.api.v1alpha1 import BundleWatch, Quarantined
 from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.assessment import Cause
@@ -15,7 +14,7 @@ from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.engine.memory import Memory
 from bundlewatch.rollout.progress import Limits, Progress, follow
 from bundlewatch.rollout.quarantine import Quarantine
-from bundlewatch.rollout.take_back import on_failure
+from bundlewatch.rollout.take_back import is_judged
 from bundlewatch.rollout.targets import Target
 
 
@@ -23,11 +22,12 @@ from bundlewatch.rollout.targets import Target
 class Standing:
     """A target's assessment, and its progress."""
 
+    target: Target
     assessment: Assessment
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Following:
     """What is needed to tell where the targets of one BundleWatch stand at one moment.
 
@@ -38,6 +38,13 @@ class Following:
     memory: Memory
     now: datetime
     tags: Collection[str] | None = None
+    _limits: Limits = field(init=False)
+
+    def __post_init__(self) -> None:
+        rollout = self.watch.spec.rollout
+        self._limits = Limits(
+            timeout=timedelta(seconds=rollout.timeout_s), degraded_for=timedelta(seconds=rollout.degraded_for_s)
+        )
 
     def of(self, target: Target, *, moved: bool = False) -> Standing:
         """`moved`: it was moved a moment ago, in this pass."""
@@ -53,7 +60,7 @@ class Following:
             now=self.now,
             vanished=vanished,
         )
-        return Standing(assessment, progress)
+        return Standing(target, assessment, progress)
 
     def of_all(self, targets: Sequence[Target]) -> dict[tuple[str, int], Standing]:
         return {target.key: self.of(target) for target in targets}
@@ -61,16 +68,14 @@ class Following:
     def failures(
         self, targets: Sequence[Target], standings: Mapping[tuple[str, int], Standing], *, quarantine: Quarantine
     ) -> tuple[Quarantined, ...]:
-        """The bundles that have failed and are not quarantined yet. What is pinned is a person's own decision."""
-        if self.watch.spec.pin is not None:
-            return ()
+        """The bundles that have failed and are not quarantined yet."""
         found: dict[str, Quarantined] = {}
         for target in targets:
             failure = standings[target.key].progress.failure
             tag = target.tag
             if failure is None or quarantine.has(tag) or tag in found:
                 continue
-            if on_failure(self.watch.spec.rollout, target.application) == IGNORE:
+            if not is_judged(self.watch.spec, target.application):
                 continue
             found[tag] = Quarantined(
                 tag=tag,
@@ -80,13 +85,6 @@ class Following:
                 since=rfc3339(self.now),
             )
         return tuple(found.values())
-
-    @property
-    def _limits(self) -> Limits:
-        rollout = self.watch.spec.rollout
-        return Limits(
-            timeout=timedelta(seconds=rollout.timeout_s), degraded_for=timedelta(seconds=rollout.degraded_for_s)
-        )
 
     def _began(self, target: Target) -> datetime | None:
         """When a release began that status does not tell of. One that a person wants tried again begins now, and so

@@ -72,6 +72,15 @@ class Outcome(Findings):
         moments.append(self.gatekeeper.next_transition if self.gatekeeper is not None else None)
         return min((found for found in moments if found is not None), default=None)
 
+    @property
+    def tags(self) -> frozenset[str]:
+        """The tags that the targets are set to."""
+        return frozenset(seen.step.target.tag for seen in self.seen)
+
+    def is_settled(self, applications: int) -> bool:
+        """Whether all the Applications that are meant, so many, are healthy and not only just now."""
+        return 0 < len(self.seen) == applications and all(seen.progress.settled for seen in self.seen)
+
     def read(self, tag: str) -> Reading | None:
         """How a tag reads in the order of the spec; None: it does not, or there is no such order."""
         return self.policy.read(tag) if self.policy is not None else None

@@ -53,6 +53,7 @@ class Gatekeeper:
         self._now = now
         self._due: list[datetime] = []
         self._seen: list[tuple[str, str]] = []
+        self._upstream_of: dict[str, BundleWatch | None] = {}
         self.quarantine = quarantine
         self.closure: Ruling | None = None
         """Why nothing is moved now, whatever it is; None: a window is open, or there are none."""
@@ -132,6 +133,11 @@ class Gatekeeper:
         return Ruling(waiting.reason, waiting.message, waiting.until)
 
     def _upstream(self, name: str) -> BundleWatch | None:
+        if name not in self._upstream_of:
+            self._upstream_of[name] = self._look_at(name)
+        return self._upstream_of[name]
+
+    def _look_at(self, name: str) -> BundleWatch | None:
         """An upstream as it is now: what its status says may be from before a restart."""
         found = self._upstreams.watch(self._watch.namespace, name)
         if not isinstance(found, BundleWatch) or not found.status.history:

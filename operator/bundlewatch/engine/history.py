@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bundlewatch.api.moments import moment
 from bundlewatch.api.status import HISTORY_MAX, in_short
-from bundlewatch.api.v1alpha1 import ApplicationStatus, Bundle, BundleWatch, HistoryEntry
+from bundlewatch.api.v1alpha1 import ApplicationStatus, Bundle, HistoryEntry
 from bundlewatch.argocd.assessment import Phase
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.engine.found import Outcome, Seen
@@ -16,14 +16,14 @@ from bundlewatch.rollout.plan import Action
 
 def history_of(
     outcome: Outcome,
-    watch: BundleWatch,
+    memory: Memory,
     candidate: Bundle | None,
     applications: Sequence[ApplicationStatus],
     *,
     now: str,
 ) -> tuple[HistoryEntry, ...]:
     """The history after a pass."""
-    history = watch.status.history
+    history = memory.history
     for back in (True, False):
         moves = [
             seen
@@ -31,7 +31,7 @@ def history_of(
             if seen.moved_from is not None and back == (seen.step.action is Action.TAKE_BACK)
         ]
         if moves:
-            history = _with_moves(history, moves, watch, candidate, now=now)
+            history = _with_moves(history, moves, memory, candidate, now=now)
     return _with_health(history, outcome, applications, now=now)[:HISTORY_MAX]
 
 
@@ -41,8 +41,7 @@ def _with_health(
     """Since when everything runs the newest release and is healthy: what others, who come after it, wait for."""
     when = moment(now)
     assert when is not None
-    settled = len(outcome.seen) == len(applications) and all(seen.progress.settled for seen in outcome.seen)
-    tags = {seen.step.target.tag for seen in outcome.seen}
+    settled, tags = outcome.is_settled(len(applications)), outcome.tags
     tag = next(iter(tags)) if len(tags) == 1 else None
     chosen = outcome.chosen.bundle if outcome.chosen is not None and outcome.chosen.candidate.tag == tag else None
     if settled and chosen is not None and (not history or history[0].tag != tag):
@@ -66,13 +65,12 @@ def _until(outcome: Outcome, now: datetime) -> datetime:
 def _with_moves(
     history: tuple[HistoryEntry, ...],
     moves: Sequence[Seen],
-    watch: BundleWatch,
+    memory: Memory,
     candidate: Bundle | None,
     *,
     now: str,
 ) -> tuple[HistoryEntry, ...]:
     tag = tag_of(moves[0].step.desired)
-    memory = Memory.of(watch)
     bundle = candidate if candidate is not None and candidate.tag == tag else memory.bundle(tag)
     names = in_short(sorted({seen.step.target.application.name for seen in moves}))
     origins = ", ".join(sorted({seen.moved_from for seen in moves if seen.moved_from})[:3])

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bundlewatch.api.conditions import Reason
 from bundlewatch.api.moments import moment, rfc3339
-from bundlewatch.api.v1alpha1 import ApplicationStatus, Bundle, BundleWatch, Status
+from bundlewatch.api.v1alpha1 import ApplicationStatus, Bundle, BundleWatch, HistoryEntry, Status
 from bundlewatch.argocd.patch import FIELD_MANAGER
 from bundlewatch.argocd.provenance import TAKEN_BACK, WATCH
 from bundlewatch.argocd.spelling import tag_of
@@ -85,6 +85,10 @@ class Memory:
         # What was moved to has the digest that counts; the others tell more of the same bundle.
         same = [found for found in known if first is None or first.digest in {None, found.digest}]
         return next(iter(same), first)
+
+    @property
+    def history(self) -> tuple[HistoryEntry, ...]:
+        return self._status.history
 
     def moved_to(self, tag: str) -> bool:
         """Whether we have moved something to this tag, as far as history goes back."""

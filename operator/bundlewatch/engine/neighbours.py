@@ -28,23 +28,31 @@ class ReadsArgoCD(Protocol):
     async def read_app_project(self, namespace: str, name: str) -> Json: ...
 
 
-class Surroundings(Protocol):
-    """What stands around an Application."""
-
-    async def maker(self, application: Application) -> tuple[Maker, Json] | None: ...
-
-    async def windows(self, application: Application) -> SyncWindows | None: ...
-
-
 class Neighbours:
+    """Made for one pass, in which hundreds of Applications may have one maker and one AppProject: each is read once."""
+
     def __init__(self, cluster: ReadsArgoCD) -> None:
         self._cluster = cluster
+        self._makers: dict[Maker, tuple[Maker, Json] | None] = {}
+        self._windows: dict[tuple[str, str], SyncWindows | None] = {}
 
     async def maker(self, application: Application) -> tuple[Maker, Json] | None:
         """Who certainly made it, and the maker's body; None: nobody, or it cannot be told."""
         maker = maker_of(application)
         if maker is None or not maker.certain:
             return None
+        if maker not in self._makers:
+            self._makers[maker] = await self._read(maker, application)
+        return self._makers[maker]
+
+    async def windows(self, application: Application) -> SyncWindows | None:
+        """The sync windows that Argo CD heeds for it; None: they cannot be told."""
+        project = (application.controller_namespace or application.namespace, application.project)
+        if project not in self._windows:
+            self._windows[project] = await self._windows_of(project, application)
+        return self._windows[project]
+
+    async def _read(self, maker: Maker, application: Application) -> tuple[Maker, Json] | None:
         read = (
             self._cluster.read_application_set
             if maker.kind is MakerKind.APPLICATION_SET
@@ -56,34 +64,9 @@ class Neighbours:
             logger.debug("the maker of an Application is not known: %s", error, extra={"object": application.full_name})
             return None
 
-    async def windows(self, application: Application) -> SyncWindows | None:
-        """The sync windows that Argo CD heeds for it; None: they cannot be told."""
-        namespace = application.controller_namespace or application.namespace
+    async def _windows_of(self, project: tuple[str, str], application: Application) -> SyncWindows | None:
         try:
-            return SyncWindows.parse(await self._cluster.read_app_project(namespace, application.project))
+            return SyncWindows.parse(await self._cluster.read_app_project(*project))
         except BundleWatchError as error:
             logger.debug("the sync windows are not known: %s", error, extra={"object": application.full_name})
             return None
-
-
-class Once:
-    """The same, each asked at most once: of one pass, in which hundreds may have one maker and one AppProject."""
-
-    def __init__(self, neighbours: "Surroundings") -> None:
-        self._neighbours = neighbours
-        self._makers: dict[Maker, tuple[Maker, Json] | None] = {}
-        self._windows: dict[tuple[str, str], SyncWindows | None] = {}
-
-    async def maker(self, application: Application) -> tuple[Maker, Json] | None:
-        maker = maker_of(application)
-        if maker is None or not maker.certain:
-            return None
-        if maker not in self._makers:
-            self._makers[maker] = await self._neighbours.maker(application)
-        return self._makers[maker]
-
-    async def windows(self, application: Application) -> SyncWindows | None:
-        key = (application.controller_namespace or application.namespace, application.project)
-        if key not in self._windows:
-            self._windows[key] = await self._neighbours.windows(application)
-        return self._windows[key]

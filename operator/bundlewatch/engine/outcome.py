@@ -82,7 +82,7 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
         current=_current(applications, candidate, before, read=outcome.read),
         candidate=candidate,
         verdicts=_verdicts(outcome, before),
-        history=history_of(outcome, watch, candidate, applications, now=now),
+        history=history_of(outcome, memory, candidate, applications, now=now),
     )
     status = _gates_told(status, outcome)
     return _heard(watch, _told(watch, status, state_of(watch, outcome, applications), now=now))
@@ -123,15 +123,14 @@ def _quarantine(outcome: Outcome, applications: Sequence[ApplicationStatus]) -> 
     """What goes nowhere any more. What is older than all that is healthy by now is kept from going by that alone, and
     what is healthy everywhere by now has healed.
     """
-    running = [outcome.read(seen.step.target.tag) for seen in outcome.seen]
-    healthy = bool(outcome.seen) and all(seen.progress.settled for seen in outcome.seen)
-    if not healthy or None in running or len(applications) != len(outcome.seen):
+    tags = outcome.tags
+    running = [outcome.read(tag) for tag in tags]
+    if not outcome.is_settled(len(applications)) or None in running:
         return outcome.quarantine.entries
     oldest = min(reading for reading in running if reading is not None)
     read = {entry.tag: outcome.read(entry.tag) for entry in outcome.quarantine.entries}
     outlived = [tag for tag, reading in read.items() if reading is not None and reading.is_older(oldest)]
-    everywhere = {seen.step.target.tag for seen in outcome.seen}
-    healed = everywhere if len(everywhere) == 1 else ()
+    healed = tags if len(tags) == 1 else ()
     return outcome.quarantine.outlived([*outlived, *healed]).entries
 
 
@@ -236,22 +235,9 @@ def _unmet(unmet: Unmet, watch: BundleWatch, *, now: str) -> ApplicationStatus:
         ),
         None,
     )
-    known = record if unmet.reason != NOT_FOUND else None  # what is gone runs nothing
-    entry = ApplicationStatus(
-        name=unmet.application,
-        uid=known.uid if known is not None else None,
-        source=unmet.source,
-        current=known.current if known is not None else None,
-        target=known.target if known is not None else None,
-        previous=known.previous if known is not None else None,
-        moved_at=known.moved_at if known is not None else None,
-        deadline=known.deadline if known is not None else None,
-        last_healthy=known.last_healthy if known is not None else None,
-        fallback=known.fallback if known is not None else None,
-        reverts=known.reverts if known is not None else (),
-        phase=unmet.reason,
-        message=unmet.message,
-    )
+    # What is gone runs nothing.
+    known = record if record is not None and unmet.reason != NOT_FOUND else ApplicationStatus(name=unmet.application)
+    entry = replace(known, source=unmet.source, phase=unmet.reason, message=unmet.message, refreshed_at=None)
     return _since(entry, record, now=now)
 
 

@@ -9,13 +9,13 @@ Every decision is a pure call; every failure ends in the outcome, which one plac
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from bundlewatch.api.rollout import OVERRIDE, REQUEST
+from bundlewatch.api.rollout import REQUEST
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.assessment import Cause
 from bundlewatch.argocd.operation import busy_with
@@ -30,20 +30,17 @@ from bundlewatch.engine.found import Outcome, Seen
 from bundlewatch.engine.gatekeeping import Gatekeeper, Upstreams
 from bundlewatch.engine.listing import Listing
 from bundlewatch.engine.memory import Memory
-from bundlewatch.engine.neighbours import Once, Surroundings
+from bundlewatch.engine.neighbours import Neighbours, ReadsArgoCD
+from bundlewatch.engine.planning import Planner, Standings
 from bundlewatch.engine.policies import Judge
 from bundlewatch.engine.route import Route
 from bundlewatch.errors import BundleWatchError, ObjectGone
 from bundlewatch.policy.gates import Gates
-from bundlewatch.rollout.plan import Action, Step, Terms, blocked, held, plan, running_of, runs
-from bundlewatch.rollout.quarantine import Quarantine
-from bundlewatch.rollout.take_back import take_backs
+from bundlewatch.rollout.plan import Action, Step, blocked, held, running_of, runs
 from bundlewatch.rollout.targets import Target
-from bundlewatch.rollout.waves import hurdle, queue
+from bundlewatch.rollout.waves import queue
 
 logger = logging.getLogger(__name__)
-
-Standings = Mapping[tuple[str, int], Standing]
 
 
 class Bundles(Protocol):
@@ -62,7 +59,7 @@ class World:
 
     applications: Applications
     bundles: Bundles
-    neighbours: Surroundings
+    argocd: ReadsArgoCD
     upstreams: Upstreams
     annotate: bool = True
     """Whether Applications are told, in annotations, what they were given."""
@@ -87,8 +84,18 @@ async def reconcile(
     memory = Memory.of(watch)
     outcome.quarantine = memory.quarantine(targets, now=now)
     following = Following(watch, memory, now, tags=listing.tags if listing is not None else None)
-    world = replace(world, neighbours=Once(world.neighbours))
-    work = _Pass(watch, policy, gates, world, memory, following, outcome, before=following.of_all(targets))
+    work = _Pass(
+        watch,
+        policy,
+        gates,
+        world,
+        memory,
+        following,
+        outcome,
+        planner=Planner(watch, memory, policy.read, now),
+        neighbours=Neighbours(world.argocd),
+        before=following.of_all(targets),
+    )
     if work.has_failed(targets):
         return outcome
     targets = await work.take_back(targets)
@@ -113,11 +120,14 @@ class _Pass:
     memory: Memory
     following: Following
     outcome: Outcome
+    planner: Planner
+    neighbours: Neighbours
     before: Standings
 
     def has_failed(self, targets: Sequence[Target]) -> bool:
         """Whether a release turned out to have failed: then that is recorded, and nothing else is done."""
-        failures = self.following.failures(targets, self.before, quarantine=self._of_released)
+        released = self.planner.of_released(self.outcome.quarantine)
+        failures = self.following.failures(targets, self.before, quarantine=released)
         if not failures:
             return False
         for entry in failures:
@@ -129,17 +139,7 @@ class _Pass:
 
     async def take_back(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Take back what failed; the targets that are still to be dealt with."""
-        if self.watch.spec.pin is not None:
-            return tuple(targets)
-
-        def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
-            return take_backs(
-                anew,
-                records=self.memory.records(anew),
-                quarantine=self._of_released,
-                rollout=self.watch.spec.rollout,
-            )
-
+        decide = partial(self.planner.take_backs, quarantine=self.outcome.quarantine)
         steps = decide(targets)
         if not steps:
             return tuple(targets)
@@ -183,16 +183,17 @@ class _Pass:
         if choice is None:
             await self.follow(targets, unread=running.unread is not None)
             return
-        first = plan(choice, targets, records=self.memory.records(targets), terms=self._terms)
         back = [seen.step for seen in outcome.seen]
-        progress = {key: standing.progress for key, standing in self.before.items()}
-        waves = hurdle(choice.tag, [*back, *first], outcome.unmet, progress=progress)
-        moves = any(step.action is Action.MOVE for step in first)
-        closed = gatekeeper.closed(choice.tag) if moves else None  # else every opening and closing would be written
+        hurdle = self.planner.hurdle(
+            choice,
+            [*back, *self.planner.steps(choice, targets)],
+            outcome.unmet,
+            standings=self.before,
+            gatekeeper=gatekeeper,
+        )
 
         def decide(anew: Sequence[Target]) -> tuple[Step, ...]:
-            steps = plan(choice, anew, records=self.memory.records(anew), terms=self._terms)
-            return tuple(self._asking(queue(step, hurdle=lambda found: closed or waves(found))) for step in steps)
+            return tuple(self._asking(queue(step, hurdle=hurdle)) for step in self.planner.steps(choice, anew))
 
         steps = decide(targets)
         if outcome.chosen is not None and any(step.action is Action.MOVE for step in steps):
@@ -213,7 +214,7 @@ class _Pass:
         application = seen.step.target.application
         if seen.assessment.cause is not Cause.AUTO_SYNC_HELD:
             return seen
-        windows = await self.world.neighbours.windows(application)
+        windows = await self.neighbours.windows(application)
         found = windows.look(application, self.following.now) if windows is not None else None
         if found is None or found.may_auto:
             return seen
@@ -230,6 +231,7 @@ class _Pass:
             general = f"{verdict.tag} is not taken: {verdict.message}"
         elif self.outcome.waiting is not None:
             general = self.outcome.waiting[1].message
+        composer = self._composer
         for seen in self.outcome.seen:
             if seen.step.action in {Action.MOVE, Action.TAKE_BACK, Action.HOLD}:
                 continue  # it has just been told; it is left alone
@@ -237,7 +239,7 @@ class _Pass:
                 return
             held_back = seen.step.action in {Action.QUEUE, Action.REFUSE}
             newer = seen.step.message if held_back else general
-            operations = await self._composer.told(seen.step, newer=newer)
+            operations = await composer.told(seen.step, newer=newer)
             if operations:
                 try:
                     await self.world.applications.patch(seen.step.target.application, operations)
@@ -258,7 +260,7 @@ class _Pass:
         return Composer(
             self.watch,
             self.memory,
-            self.world.neighbours,
+            self.neighbours,
             self.following.now,
             annotate=self.world.annotate,
             chosen=self.outcome.chosen.bundle if self.outcome.chosen is not None else None,
@@ -271,7 +273,7 @@ class _Pass:
 
     def _seen(self, step: Step, moved_from: str | None, problem: BundleWatchError | None = None) -> Seen:
         released = step.action is Action.MOVE and moved_from is not None
-        standing = self.following.of(step.target, moved=released)
+        standing = self.following.of(step.target, moved=True) if released else self._standing(step.target)
         progress, record = standing.progress, self.memory.record(step.target)
         known = self.before.get(step.target.key)
         if released and known is not None:  # what was seen healthy there up to now
@@ -285,6 +287,11 @@ class _Pass:
         done_at = self.following.now if done else None
         return Seen(step, standing.assessment, progress, fallback, untold, problem, done_at)
 
+    def _standing(self, target: Target) -> Standing:
+        """Where a target stands; as it did at the beginning, unless it was written or read again since."""
+        known = self.before.get(target.key)
+        return known if known is not None and known.target is target else self.following.of(target)
+
     def _asking(self, step: Step) -> Step:
         """The step; or, where everything is set, asking Argo CD for what nobody else would: to sync it, to render it
         anew, or to stop what was taken back.
@@ -292,7 +299,7 @@ class _Pass:
         target, live = step.target, step.target.live
         if step.action is not Action.KEEP or step.desired != live or not live:
             return step
-        standing = self.following.of(target)
+        standing = self._standing(target)
         cause = standing.assessment.cause
         if standing.progress.refresh:
             return replace(step, action=Action.REFRESH)
@@ -314,7 +321,7 @@ class _Pass:
         `unread`: nothing could be, since of none it can be told what runs.
         """
         record = None if self.memory.resumed else self.memory.record(target)
-        hold = held(target, record, terms=self._terms) if record is not None else None
+        hold = held(target, record, terms=self.planner.terms) if record is not None else None
         run = runs(target, read=self.policy.read) if unread and hold is None else None
         if hold is None and run is not None:
             return blocked(target, run, newer="a tag")
@@ -325,20 +332,6 @@ class _Pass:
         if self.memory.moved_untold(untold) is not None:
             return untold
         return Step(target, Action.KEEP, self.memory.standing(target))
-
-    @property
-    def _of_released(self) -> Quarantine:
-        return self.outcome.quarantine.of_released(self.memory.digest_of)
-
-    @property
-    def _terms(self) -> Terms:
-        return Terms(
-            watch=self.watch.name,
-            read=self.policy.read,
-            now=self.following.now,
-            released=self.memory.resumed,
-            override=self.watch.spec.rollout.on_external_change == OVERRIDE,
-        )
 
 
 def _nothing(_: Sequence[Target]) -> tuple[Step, ...]:

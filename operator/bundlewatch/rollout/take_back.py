@@ -7,8 +7,8 @@ back is no release: if it does not become healthy again, nothing is known that w
 
 from collections.abc import Mapping, Sequence
 
-from bundlewatch.api.rollout import REQUEST, ROLLBACK
-from bundlewatch.api.v1alpha1 import ApplicationStatus, Rollout
+from bundlewatch.api.rollout import HOLD, IGNORE, REQUEST, ROLLBACK
+from bundlewatch.api.v1alpha1 import ApplicationStatus, Rollout, Spec
 from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.rollout.plan import Action, Step
@@ -20,7 +20,12 @@ def on_failure(rollout: Rollout, application: Application) -> str:
     """What follows a failure there: what the spec says, else going back where somebody would apply that."""
     if rollout.on_failure is not None:
         return rollout.on_failure
-    return ROLLBACK if application.automated or rollout.sync == REQUEST else "Hold"
+    return ROLLBACK if application.automated or rollout.sync == REQUEST else HOLD
+
+
+def is_judged(spec: Spec, application: Application) -> bool:
+    """Whether anything follows a failure there. What is pinned is a person's own decision."""
+    return spec.pin is None and on_failure(spec.rollout, application) != IGNORE
 
 
 def take_backs(

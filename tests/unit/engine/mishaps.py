@@ -22,7 +22,6 @@ from bundlewatch.bundle.provenance import Provenance
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES
 from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.listing import Listing, Tags
-from bundlewatch.engine.neighbours import Neighbours
 from bundlewatch.engine.passes import Next, Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
@@ -274,7 +273,7 @@ class Process:
             world=World(
                 applications=applications,
                 bundles=repository,
-                neighbours=Neighbours(cluster),
+                argocd=cluster,
                 upstreams=self.table,
             ),
             policies=Policies(),

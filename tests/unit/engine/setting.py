@@ -12,7 +12,6 @@ from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.engine import Engine
 from bundlewatch.engine.keychain import Keychain
 from bundlewatch.engine.listing import Listings
-from bundlewatch.engine.neighbours import Neighbours
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
@@ -63,7 +62,7 @@ class Setting:
                 world=World(
                     applications=applications,
                     bundles=listings,
-                    neighbours=Neighbours(self.server),
+                    argocd=self.server,
                     upstreams=self.table,
                 ),
                 policies=Policies(),

@@ -27,7 +27,6 @@ from bundlewatch.cluster.watch import Event, Gone, Seen
 from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.found import Outcome
 from bundlewatch.engine.listing import Listing, Tags
-from bundlewatch.engine.neighbours import Neighbours
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World, reconcile
 from bundlewatch.engine.route import Route
@@ -506,9 +505,7 @@ class Stage:
             gates=Policies().gates(about),
             route=ROUTE,
             trouble=trouble,
-            world=World(
-                applications=applications, bundles=bundles, neighbours=Neighbours(self.server), upstreams=table
-            ),
+            world=World(applications=applications, bundles=bundles, argocd=self.server, upstreams=table),
             now=now,
         )
 
