@@ -7,47 +7,14 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from bundlewatch.api import duration, grammar, rules
-from bundlewatch.api.fields import EmptyIsAbsent, ObjectName
+from bundlewatch.api.fields import EmptyIsAbsent, ObjectName, Ruled, lasting
 from bundlewatch.api.model import config
 
-_Age = Annotated[
-    str,
-    Field(
-        max_length=duration.MAX_LENGTH,
-        json_schema_extra=rules.schema(grammar.AGE, grammar.AGE_CEILING),
-    ),
-    AfterValidator(grammar.AGE.check),
-    AfterValidator(grammar.AGE_CEILING.check),
-]
-_Soak = Annotated[
-    str,
-    Field(
-        max_length=duration.MAX_LENGTH,
-        json_schema_extra=rules.schema(grammar.INTERVAL, grammar.AGE_CEILING),
-    ),
-    AfterValidator(grammar.INTERVAL.check),
-    AfterValidator(grammar.AGE_CEILING.check),
-]
-_OpenFor = Annotated[
-    str,
-    Field(
-        max_length=duration.MAX_LENGTH,
-        json_schema_extra=rules.schema(grammar.INTERVAL, grammar.WINDOW_FLOOR, grammar.AGE_CEILING),
-    ),
-    AfterValidator(grammar.INTERVAL.check),
-    AfterValidator(grammar.WINDOW_FLOOR.check),
-    AfterValidator(grammar.AGE_CEILING.check),
-]
-_Schedule = Annotated[
-    str,
-    Field(max_length=128, json_schema_extra=rules.schema(grammar.SCHEDULE)),
-    AfterValidator(grammar.SCHEDULE.check),
-]
-_TimeZone = Annotated[
-    str,
-    Field(max_length=64, json_schema_extra=rules.schema(grammar.TIME_ZONE)),
-    AfterValidator(grammar.TIME_ZONE.check),
-]
+_Age = Annotated[str, lasting(grammar.AGE, grammar.AGE_CEILING)]
+_Soak = Annotated[str, lasting(grammar.INTERVAL, grammar.AGE_CEILING)]
+_OpenFor = Annotated[str, lasting(grammar.INTERVAL, grammar.WINDOW_FLOOR, grammar.AGE_CEILING)]
+_Schedule = Annotated[str, Ruled(128, grammar.SCHEDULE)]
+_TimeZone = Annotated[str, Ruled(64, grammar.TIME_ZONE)]
 
 ALLOW: Final = "Allow"
 DENY: Final = "Deny"

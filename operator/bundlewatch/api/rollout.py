@@ -2,31 +2,14 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from bundlewatch.api import duration, grammar, rules
+from bundlewatch.api import duration, grammar
+from bundlewatch.api.fields import lasting
 from bundlewatch.api.model import config
 
-_Timeout = Annotated[
-    str,
-    Field(
-        max_length=duration.MAX_LENGTH,
-        json_schema_extra=rules.schema(grammar.INTERVAL, grammar.TIMEOUT_FLOOR, grammar.TIMEOUT_CEILING),
-    ),
-    AfterValidator(grammar.INTERVAL.check),
-    AfterValidator(grammar.TIMEOUT_FLOOR.check),
-    AfterValidator(grammar.TIMEOUT_CEILING.check),
-]
-_Grace = Annotated[
-    str,
-    Field(
-        max_length=duration.MAX_LENGTH,
-        json_schema_extra=rules.schema(grammar.INTERVAL, grammar.TIMEOUT_CEILING),
-    ),
-    AfterValidator(grammar.INTERVAL.check),
-    AfterValidator(grammar.TIMEOUT_CEILING.check),
-]
+_Timeout = Annotated[str, lasting(grammar.INTERVAL, grammar.TIMEOUT_FLOOR, grammar.TIMEOUT_CEILING)]
+_Grace = Annotated[str, lasting(grammar.INTERVAL, grammar.TIMEOUT_CEILING)]
 
 AUTO: Final = "Auto"
 REQUEST: Final = "Request"

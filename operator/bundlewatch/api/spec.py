@@ -13,42 +13,17 @@ from pydantic.dataclasses import dataclass
 
 from bundlewatch.api import duration, grammar, rules
 from bundlewatch.api.access import Access
-from bundlewatch.api.fields import EmptyIsAbsent
+from bundlewatch.api.fields import EmptyIsAbsent, Ruled, lasting
 from bundlewatch.api.gates import Gates
 from bundlewatch.api.model import config
 from bundlewatch.api.rollout import Rollout
 from bundlewatch.api.tags import Tags
 
-_ApplicationName = Annotated[
-    str,
-    Field(max_length=253, json_schema_extra=rules.schema(grammar.APPLICATION_NAME)),
-    AfterValidator(grammar.APPLICATION_NAME.check),
-]
-_LabelValue = Annotated[
-    str,
-    Field(max_length=63, json_schema_extra=rules.schema(grammar.LABEL_VALUE)),
-    AfterValidator(grammar.LABEL_VALUE.check),
-]
-_Repository = Annotated[
-    str,
-    Field(max_length=255, json_schema_extra=rules.schema(grammar.REPOSITORY)),
-    AfterValidator(grammar.REPOSITORY.check),
-]
-_Interval = Annotated[
-    str,
-    Field(
-        max_length=duration.MAX_LENGTH,
-        json_schema_extra=rules.schema(grammar.INTERVAL, grammar.FLOOR, grammar.CEILING),
-    ),
-    AfterValidator(grammar.INTERVAL.check),
-    AfterValidator(grammar.FLOOR.check),
-    AfterValidator(grammar.CEILING.check),
-]
-_Tag = Annotated[
-    str,
-    Field(max_length=128, json_schema_extra=rules.schema(grammar.PIN)),
-    AfterValidator(grammar.PIN.check),
-]
+_ApplicationName = Annotated[str, Ruled(253, grammar.APPLICATION_NAME)]
+_LabelValue = Annotated[str, Ruled(63, grammar.LABEL_VALUE)]
+_Repository = Annotated[str, Ruled(255, grammar.REPOSITORY)]
+_Interval = Annotated[str, lasting(grammar.INTERVAL, grammar.FLOOR, grammar.CEILING)]
+_Tag = Annotated[str, Ruled(128, grammar.PIN)]
 _Source = Annotated[
     int | str,
     PlainValidator(grammar.SOURCE.check),
