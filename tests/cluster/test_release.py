@@ -211,11 +211,7 @@ def test_losing_status_moves_nothing_back(scene: Scene) -> None:
     scene.until_revision("1.0.1")
     scene.registry.delete_tag(scene.path, "1.0.1")
 
-    scene.cluster.api.patch(
-        f"/apis/bundlewatch.dev/v1alpha1/namespaces/{scene.namespace}/bundlewatches/shop/status",
-        {"status": None},
-        "application/merge-patch+json",
-    )
+    scene.patch_watch_status(None)
     scene.annotate(reconcile="now")
 
     scene.until(lambda: scene.status().get("lastHandledReconcileAt") == "now")

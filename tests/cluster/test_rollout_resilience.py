@@ -13,7 +13,7 @@ import yaml
 from kit.api import ApiError
 from kit.argocd_shape import at
 from kit.cluster import Cluster
-from kit.objects import WATCHES, bundle_watch
+from kit.objects import bundle_watch
 from kit.operator import OperatorProcess
 from kit.registry import Registry
 from kit.release import QUICK, Release, first_where, playing
@@ -151,7 +151,7 @@ def test_a_status_that_is_lost_after_all_leads_to_no_second_try(
     release.publish("1.0.1")
     release.until_taken_back()
 
-    scene.cluster.api.patch(f"{WATCHES.format(namespace=scene.namespace)}/shop/status", {"status": None})
+    scene.patch_watch_status(None)
     scene.annotate(reconcile="now")
 
     scene.until(lambda: scene.status().get("lastHandledReconcileAt") == "now")

@@ -70,7 +70,8 @@ class Scene:
             f"{WATCHES.format(namespace=self.namespace)}/{name}", patch, "application/merge-patch+json"
         )
 
-    def patch_watch_status(self, status: Json, name: str = "shop") -> Json:
+    def patch_watch_status(self, status: Json | None, name: str = "shop") -> Json:
+        """Merged into what is there; None: all of it is lost."""
         return self.cluster.api.patch(
             f"{WATCHES.format(namespace=self.namespace)}/{name}/status",
             {"status": status},

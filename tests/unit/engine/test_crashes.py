@@ -72,6 +72,11 @@ class Play:
         for name in names or [wish["name"] for wish in self.wishes]:
             self.cluster.argocd(name, act)
 
+    def releases(self, tag: str) -> None:
+        """A bundle is published, and noticed."""
+        self.repository.publish(tag)
+        self.works()
+
     def later(self, seconds: int) -> None:
         """Time passes, and it is looked at now and then."""
         for _ in range(2):
@@ -101,8 +106,7 @@ def good_release() -> Iterator[Play]:
     play = Play()
     yield play
     play.works()
-    play.repository.publish("1.0.1")
-    play.works()
+    play.releases("1.0.1")
     play.argocd(Act.PROGRESSING)
     play.works()
     play.argocd(Act.HEALTHY)
@@ -113,8 +117,7 @@ def bad_release() -> Iterator[Play]:
     play = Play()
     yield play
     play.works()
-    play.repository.publish("1.0.1")
-    play.works()
+    play.releases("1.0.1")
     play.argocd(Act.DEGRADED)
     play.works()
     play.later(200)
@@ -126,14 +129,12 @@ def waves() -> Iterator[Play]:
     play = Play(wishes=[{"name": "canary"}, {"name": "shop", "wave": 1}])
     yield play
     play.works()
-    play.repository.publish("1.0.1")
-    play.works()
+    play.releases("1.0.1")
     play.argocd(Act.HEALTHY)
     play.later(60)
     play.argocd(Act.HEALTHY)
     play.later(60)
-    play.repository.publish("1.0.2")
-    play.works()
+    play.releases("1.0.2")
     play.argocd(Act.SYNC_FAILED, "canary")
     play.later(60)
     play.argocd(Act.HEALTHY)
@@ -148,8 +149,7 @@ def reverted_by_an_application_set() -> Iterator[Play]:
     play.cluster.put_application(body)
     yield play
     play.works()
-    play.repository.publish("1.0.1")
-    play.works()
+    play.releases("1.0.1")
     for _ in range(5):
         if play.cluster.revision() == "1.0.1":
             play.cluster.set_revision("shop", "1.0.0", manager="argocd-applicationset-controller")
@@ -164,8 +164,7 @@ def requested_sync() -> Iterator[Play]:
     play.cluster.put_application(body)
     yield play
     play.works()
-    play.repository.publish("1.0.1")
-    play.works()
+    play.releases("1.0.1")
     assert "operation" in play.cluster.applications["shop"]
     play.argocd(Act.HEALTHY)
     play.later(60)
@@ -175,8 +174,7 @@ def retry() -> Iterator[Play]:
     play = Play()
     yield play
     play.works()
-    play.repository.publish("1.0.1")
-    play.works()
+    play.releases("1.0.1")
     play.argocd(Act.SYNC_FAILED)
     play.later(60)
     play.argocd(Act.HEALTHY)
@@ -191,8 +189,7 @@ def stopped_by_hand() -> Iterator[Play]:
     play = Play()
     yield play
     play.works()
-    play.repository.publish("1.0.1")
-    play.works()
+    play.releases("1.0.1")
     play.argocd(Act.HEALTHY)
     play.later(60)
     play.cluster.set_revision("shop", "1.0.0", manager="kubectl-edit")

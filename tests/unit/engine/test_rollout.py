@@ -1,6 +1,8 @@
 """After the patch: healthy, or taken back and never tried again; and told at every turn."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -23,11 +25,25 @@ async def release(setting: Setting, tag: str, *, health: str = "Healthy", name: 
     setting.server.sync(name, health=health)
 
 
-@in_virtual_time
-async def test_a_good_release_is_followed_until_it_was_healthy_for_a_while() -> None:
-    setting = shop(**QUICK)
+@asynccontextmanager
+async def started(**spec: Any) -> AsyncIterator[Setting]:
+    """The operator runs, and has seen that shop is healthy with 1.0.0."""
+    setting = shop(**spec)
     async with setting.running():
         await asyncio.sleep(1)
+        yield setting
+
+
+async def goes_back(setting: Setting) -> None:
+    """1.0.1 goes out, degrades and is taken back; 1.0.0 is healthy again."""
+    await release(setting, "1.0.1", health="Degraded")
+    await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
+    setting.server.sync()
+
+
+@in_virtual_time
+async def test_a_good_release_is_followed_until_it_was_healthy_for_a_while() -> None:
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1", health="Progressing")
         await asyncio.sleep(1)
         assert entry(setting)["deadline"] > at()
@@ -48,9 +64,7 @@ async def test_a_good_release_is_followed_until_it_was_healthy_for_a_while() -> 
 
 @in_virtual_time
 async def test_a_bad_release_is_taken_back_quarantined_and_not_tried_again() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await asyncio.sleep(50)
         assert setting.server.revision() == "1.0.1"
@@ -75,9 +89,7 @@ async def test_a_bad_release_is_taken_back_quarantined_and_not_tried_again() -> 
 
 @in_virtual_time
 async def test_history_tells_how_long_each_bundle_was_healthy() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1")
         await asyncio.sleep(60)
         await release(setting, "1.0.2")
@@ -91,12 +103,8 @@ async def test_history_tells_how_long_each_bundle_was_healthy() -> None:
 
 @in_virtual_time
 async def test_a_fixed_bundle_goes_out_after_a_bad_one_and_ends_the_quarantine() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
-        await release(setting, "1.0.1", health="Degraded")
-        await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
-        setting.server.sync()
+    async with started(**QUICK) as setting:
+        await goes_back(setting)
         await release(setting, "1.0.2")
         await asyncio.sleep(30)
 
@@ -107,9 +115,7 @@ async def test_a_fixed_bundle_goes_out_after_a_bad_one_and_ends_the_quarantine()
 
 @in_virtual_time
 async def test_the_failure_is_in_status_before_anything_is_taken_back() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await asyncio.sleep(5)
         setting.server.refusing["status"] = ClusterUnavailable("the Kubernetes API did not answer")
@@ -129,9 +135,7 @@ async def test_the_failure_is_in_status_before_anything_is_taken_back() -> None:
 )
 @in_virtual_time
 async def test_a_mistake_in_the_spec_keeps_nothing_from_being_taken_back(spec: dict[str, Any], reason: str) -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await asyncio.sleep(5)
         setting.server.edit_watch(**spec)
@@ -145,9 +149,7 @@ async def test_a_mistake_in_the_spec_keeps_nothing_from_being_taken_back(spec: d
 
 @in_virtual_time
 async def test_a_registry_that_is_down_keeps_nothing_from_being_taken_back() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await asyncio.sleep(15)
         setting.registry.fault = RegistryUnavailable("registry.example.com does not answer")
@@ -171,9 +173,7 @@ async def test_what_goes_back_and_stays_ill_is_not_moved_on() -> None:
 
 @in_virtual_time
 async def test_a_bundle_that_was_passed_over_is_not_the_next_try() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         setting.registry.publish("1.0.1")
         await release(setting, "1.0.2", health="Degraded")
         await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
@@ -187,9 +187,7 @@ async def test_a_bundle_that_was_passed_over_is_not_the_next_try() -> None:
 
 @in_virtual_time
 async def test_on_hold_it_stays_as_it_is_and_says_so() -> None:
-    setting = shop(interval="10s", rollout={"degradedFor": "1m", "onFailure": "Hold"})
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(interval="10s", rollout={"degradedFor": "1m", "onFailure": "Hold"}) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await asyncio.sleep(3600)
         assert setting.server.revision() == "1.0.1"
@@ -204,9 +202,7 @@ async def test_on_hold_it_stays_as_it_is_and_says_so() -> None:
 
 @in_virtual_time
 async def test_ignored_failures_are_shown_and_nothing_else() -> None:
-    setting = shop(interval="10s", rollout={"degradedFor": "1m", "onFailure": "Ignore"})
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(interval="10s", rollout={"degradedFor": "1m", "onFailure": "Ignore"}) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await asyncio.sleep(3600)
 
@@ -217,9 +213,7 @@ async def test_ignored_failures_are_shown_and_nothing_else() -> None:
 
 @in_virtual_time
 async def test_what_is_pinned_is_not_taken_back() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         setting.registry.publish("1.0.1")
         setting.server.edit_watch(pin="1.0.1")
         await until(lambda: setting.server.revision() == "1.0.1", within_s=30)
@@ -232,12 +226,8 @@ async def test_what_is_pinned_is_not_taken_back() -> None:
 
 @in_virtual_time
 async def test_a_person_may_have_it_tried_again() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
-        await release(setting, "1.0.1", health="Degraded")
-        await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
-        setting.server.sync()
+    async with started(**QUICK) as setting:
+        await goes_back(setting)
         await asyncio.sleep(60)
         setting.server.edit_watch(annotations={"bundlewatch.dev/retry": "1.0.1 please"})
         await until(lambda: setting.server.revision() == "1.0.1", within_s=30)
@@ -251,12 +241,8 @@ async def test_a_person_may_have_it_tried_again() -> None:
 
 @in_virtual_time
 async def test_another_digest_under_the_tag_is_another_bundle() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
-        await release(setting, "1.0.1", health="Degraded")
-        await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
-        setting.server.sync()
+    async with started(**QUICK) as setting:
+        await goes_back(setting)
         setting.registry.publish("1.0.1", description="mended")
         await until(lambda: setting.server.revision() == "1.0.1", within_s=60)
 
@@ -266,12 +252,8 @@ async def test_another_digest_under_the_tag_is_another_bundle() -> None:
 
 @in_virtual_time
 async def test_a_lost_status_leads_to_no_second_try() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
-        await release(setting, "1.0.1", health="Degraded")
-        await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
-        setting.server.sync()
+    async with started(**QUICK) as setting:
+        await goes_back(setting)
         await asyncio.sleep(30)
     del setting.server.watches["shop"]["status"]
     setting.table = type(setting.table)()
@@ -332,9 +314,7 @@ async def test_a_failure_in_a_later_wave_leaves_what_is_healthy_alone() -> None:
 async def test_a_window_holds_moves_back_and_never_a_way_back() -> None:
     # It is noon; the window opens at one o'clock for five minutes.
     gates = {"windows": [{"kind": "Allow", "schedule": "0 13 * * *", "duration": "5m"}]}
-    setting = shop(gates=gates, **QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(gates=gates, **QUICK) as setting:
         setting.registry.publish("1.0.1")
         await asyncio.sleep(60)
         assert setting.server.revision() == "1.0.0"
@@ -351,9 +331,7 @@ async def test_a_window_holds_moves_back_and_never_a_way_back() -> None:
 
 @in_virtual_time
 async def test_age_is_counted_from_the_first_sight_also_after_a_restart() -> None:
-    setting = shop(gates={"minAge": "1h"}, **QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(gates={"minAge": "1h"}, **QUICK) as setting:
         setting.registry.publish("1.0.1")
         await asyncio.sleep(1800)
     async with setting.running():
@@ -365,9 +343,7 @@ async def test_age_is_counted_from_the_first_sight_also_after_a_restart() -> Non
 
 @in_virtual_time
 async def test_the_newest_that_is_old_enough_goes_while_newer_ones_are_too_young() -> None:
-    setting = shop(gates={"minAge": "1h"}, **QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(gates={"minAge": "1h"}, **QUICK) as setting:
         for number in range(1, 8):
             setting.registry.publish(f"1.0.{number}")
             await asyncio.sleep(1200)
@@ -377,9 +353,7 @@ async def test_the_newest_that_is_old_enough_goes_while_newer_ones_are_too_young
 
 @in_virtual_time
 async def test_nothing_goes_before_a_person_has_approved_it() -> None:
-    setting = shop(gates={"approval": "Manual"}, **QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(gates={"approval": "Manual"}, **QUICK) as setting:
         setting.registry.publish("1.0.1")
         setting.registry.publish("1.0.2")
         await asyncio.sleep(600)
@@ -467,9 +441,7 @@ async def test_what_is_under_way_is_judged_also_while_nothing_newer_may_follow()
 
 @in_virtual_time
 async def test_with_override_a_fight_ends_after_three_times() -> None:
-    setting = shop(interval="10s", rollout={"onExternalChange": "Override"})
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(interval="10s", rollout={"onExternalChange": "Override"}) as setting:
         await release(setting, "1.0.1")
         for _ in range(6):
             await asyncio.sleep(15)
@@ -516,9 +488,7 @@ async def test_no_sync_is_asked_for_against_a_sync_window_which_is_named(kind: s
 
 @in_virtual_time
 async def test_an_application_tells_what_it_was_given_and_why_nothing_newer_runs() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1")
         await asyncio.sleep(30)
         told = setting.server.applications["shop"]["metadata"]["annotations"]
@@ -565,9 +535,7 @@ async def test_what_another_leader_has_quarantined_meanwhile_is_not_lost() -> No
 
 @in_virtual_time
 async def test_time_that_all_was_suspended_is_nobodys_fault() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1", health="Progressing")
         await asyncio.sleep(5)
         setting.server.edit_watch(suspend=True)
@@ -580,12 +548,8 @@ async def test_time_that_all_was_suspended_is_nobodys_fault() -> None:
 
 @in_virtual_time
 async def test_what_was_taken_back_is_not_left_to_run_on_in_argo_cd() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
-        await release(setting, "1.0.1", health="Degraded")
-        await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
-        setting.server.sync()
+    async with started(**QUICK) as setting:
+        await goes_back(setting)
         body = setting.server.applications["shop"]
         source = body["spec"]["source"] | {"targetRevision": "1.0.1"}
         body["operation"] = {"sync": {}}
@@ -603,9 +567,7 @@ async def test_what_was_taken_back_is_not_left_to_run_on_in_argo_cd() -> None:
 
 @in_virtual_time
 async def test_what_cannot_be_rendered_is_asked_for_anew_once_and_then_taken_back() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         setting.registry.publish("1.0.1")
         await until(lambda: setting.server.revision() == "1.0.1", within_s=30)
         setting.server.sync()
@@ -627,9 +589,7 @@ async def test_what_cannot_be_rendered_is_asked_for_anew_once_and_then_taken_bac
 
 @in_virtual_time
 async def test_a_degraded_release_is_no_alarm_before_it_has_failed() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await asyncio.sleep(5)
         assert setting.server.ready() == ("Unknown", "Progressing")
@@ -640,9 +600,7 @@ async def test_a_degraded_release_is_no_alarm_before_it_has_failed() -> None:
 
 @in_virtual_time
 async def test_trying_again_what_runs_gives_it_all_its_time_again() -> None:
-    setting = shop(interval="10s", rollout={"timeout": "5m", "degradedFor": "1m", "onFailure": "Hold"})
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(interval="10s", rollout={"timeout": "5m", "degradedFor": "1m", "onFailure": "Hold"}) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await until(lambda: "quarantine" in setting.server.status(), within_s=90)
         setting.server.edit_watch(annotations={"bundlewatch.dev/retry": "1.0.1"})
@@ -654,9 +612,7 @@ async def test_trying_again_what_runs_gives_it_all_its_time_again() -> None:
 
 @in_virtual_time
 async def test_what_heals_on_hold_is_quarantined_no_more() -> None:
-    setting = shop(interval="10s", rollout={"degradedFor": "1m", "onFailure": "Hold"})
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(interval="10s", rollout={"degradedFor": "1m", "onFailure": "Hold"}) as setting:
         await release(setting, "1.0.1", health="Degraded")
         await until(lambda: "quarantine" in setting.server.status(), within_s=90)
         setting.server.sync()
@@ -668,12 +624,8 @@ async def test_what_heals_on_hold_is_quarantined_no_more() -> None:
 
 @in_virtual_time
 async def test_the_same_bundle_under_another_tag_is_named_with_the_tag_to_try_again() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
-        await release(setting, "1.0.1", health="Degraded")
-        await until(lambda: setting.server.revision() == "1.0.0", within_s=120)
-        setting.server.sync()
+    async with started(**QUICK) as setting:
+        await goes_back(setting)
         setting.registry.publish_as("1.0.2", "1.0.1")
         await asyncio.sleep(60)
         message = setting.server.status()["conditions"][0]["message"]
@@ -708,9 +660,7 @@ async def test_annotations_that_an_application_set_removes_are_not_written_again
 
 @in_virtual_time
 async def test_a_fix_does_not_wait_for_the_retries_of_what_it_supersedes() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         setting.registry.publish("1.0.1")
         await until(lambda: setting.server.revision() == "1.0.1", within_s=30)
         body = setting.server.applications["shop"]
@@ -757,9 +707,7 @@ async def test_after_a_restart_a_chain_goes_by_how_its_upstream_is_and_not_by_wh
 
 @in_virtual_time
 async def test_what_could_not_be_set_again_was_put_back_once() -> None:
-    setting = shop(interval="10s", rollout={"onExternalChange": "Override"})
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(interval="10s", rollout={"onExternalChange": "Override"}) as setting:
         await release(setting, "1.0.1")
         await asyncio.sleep(15)
         setting.server.refusing["shop"] = ClusterUnavailable("the Kubernetes API did not answer")
@@ -774,9 +722,7 @@ async def test_what_could_not_be_set_again_was_put_back_once() -> None:
 
 @in_virtual_time
 async def test_what_was_lost_with_a_status_gets_all_its_time_again() -> None:
-    setting = shop(**QUICK)
-    async with setting.running():
-        await asyncio.sleep(1)
+    async with started(**QUICK) as setting:
         await release(setting, "1.0.1")
         await asyncio.sleep(1200)
     del setting.server.watches["shop"]["status"]
