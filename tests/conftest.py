@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:  # unit tests alone need not pay for these imports
     from kit.cluster import Cluster
@@ -26,6 +27,12 @@ if TYPE_CHECKING:  # unit tests alone need not pay for these imports
 
 ROOT = Path(__file__).parents[1]
 DEFINITIONS = (*sorted((ROOT / "crds").glob("*.yaml")), ROOT / "tests/kit/argocd_crds.yaml")
+
+# A commit that has passed passes again, on a slow machine too. New cases are looked for with
+# --hypothesis-profile=search.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile("same")
 
 
 @pytest.hookimpl(tryfirst=True)

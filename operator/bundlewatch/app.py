@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bundlewatch import __version__
+from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.application import parse as parse_application
 from bundlewatch.cluster.client import APPLICATIONS, BUNDLE_WATCHES, KubernetesClient
@@ -28,7 +29,7 @@ from bundlewatch.engine.listing import Listings, ReadsRegistries
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
-from bundlewatch.engine.table import Name, Table, read_watch
+from bundlewatch.engine.table import Name, Table, Unreadable, read_watch
 from bundlewatch.observe import probes
 from bundlewatch.registry.client import HostLimits, ListingLimits, RegistryClient, Timeouts
 from bundlewatch.registry.hosts import Host
@@ -153,7 +154,10 @@ def build_engine(
     def gone(name: Name, uid: str) -> None:
         engine.application_gone(name, uid=uid)
 
-    applications = LiveApplications(cluster=cluster, table=table, seen=seen, gone=gone)
+    def heard(watch: BundleWatch | Unreadable) -> None:
+        engine.watch_seen(watch)
+
+    applications = LiveApplications(cluster=cluster, table=table, seen=seen, gone=gone, heard=heard)
     passes = Passes(
         cluster=cluster,
         table=table,

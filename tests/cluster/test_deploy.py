@@ -42,7 +42,7 @@ FOR_SOME = {
 # Every right of the operator beyond those that every account has. It changes together with deploy/base/rbac.yaml,
 # which says why each is needed; that each is used, a whole release shows.
 RIGHTS = {
-    "bundlewatches.bundlewatch.dev": {"list", "watch"},
+    "bundlewatches.bundlewatch.dev": {"get", "list", "watch"},
     "bundlewatches.bundlewatch.dev/status": {"patch"},
     "applications.argoproj.io": {"get", "list", "watch", "patch"},
     **FOR_SOME,

@@ -216,7 +216,7 @@ def fields(part: Any, path: str = "") -> list[str]:
     return [path, *(field for name, child in inner for field in fields(child, name))]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(manifest=spoilt())
 def test_whatever_is_done_to_a_manifest_the_api_server_and_validate_say_the_same(
     cluster: Cluster, trial_namespace: str, manifest: dict[str, Any]
@@ -309,7 +309,7 @@ def probes(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
     cluster.apply_definitions(file)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(manifest=spoilt(PROBED))
 def test_of_whatever_a_schema_can_say_the_api_server_and_we_say_the_same(
     cluster: Cluster, trial_namespace: str, probes: None, manifest: dict[str, Any]

@@ -11,14 +11,16 @@ from typing import Any
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application, parse
 from bundlewatch.engine.ports import Cluster
-from bundlewatch.engine.table import Name, Table
+from bundlewatch.engine.table import Name, Table, Unreadable, read_watch
 from bundlewatch.errors import ObjectGone
 
 logger = logging.getLogger(__name__)
 
 
 class LiveApplications:
-    """`seen` is told every newer version, `gone` that there is none, so that all whom it concerns look again."""
+    """`seen` is told every newer version, `gone` that there is none, `heard` what a BundleWatch is by now, so that all
+    whom it concerns look again.
+    """
 
     def __init__(
         self,
@@ -27,11 +29,13 @@ class LiveApplications:
         table: Table,
         seen: Callable[[Application], None],
         gone: Callable[[Name, str], None],
+        heard: Callable[[BundleWatch | Unreadable], None],
     ) -> None:
         self._cluster = cluster
         self._table = table
         self._seen = seen
         self._gone = gone
+        self._heard = heard
 
     def named(self, namespace: str) -> Mapping[str, Application]:
         return self._table.named(namespace)
@@ -43,6 +47,16 @@ class LiveApplications:
         """Whether this is still what the BundleWatch asks for, as far as we have heard."""
         known = self._table.watches.get((watch.namespace, watch.name))
         return known is not None and (known.uid, known.generation) == (watch.uid, watch.generation)
+
+    async def confirm(self, watch: BundleWatch) -> None:
+        """Ask the API server whether the BundleWatch is what a decision took it for. Raises ObjectGone where it asks
+        for something else, or knows of another failure: whatever was decided is of no use.
+        """
+        found = read_watch(await self._cluster.read_watch(watch.namespace, watch.name))
+        self._heard(found)
+        asks, knows = (found.uid, found.generation), found.status.quarantine
+        if asks != (watch.uid, watch.generation) or knows != watch.status.quarantine:
+            raise ObjectGone(f"another process of the operator knows more of {watch}")
 
     async def patch(self, application: Application, operations: Sequence[Mapping[str, Any]]) -> Application:
         """Write, or raise ObjectChanged or ObjectGone: then nothing was written."""

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application
-from bundlewatch.argocd.provenance import TAKEN_BACK
 from bundlewatch.cluster.client import Forbidden
 from bundlewatch.errors import BundleWatchError, ObjectChanged, ObjectGone, Refused
 from bundlewatch.rollout.plan import Action, Step
@@ -34,6 +33,8 @@ class Applications(Known, Protocol):
     """The same, and the one way to change them."""
 
     def stands(self, watch: BundleWatch) -> bool: ...
+
+    async def confirm(self, watch: BundleWatch) -> None: ...
 
     async def patch(self, application: Application, operations: Operations) -> Application: ...
 
@@ -88,6 +89,8 @@ async def carry_out(
             continue
         try:
             done = await _write(step, watch=watch, applications=applications, decide=decide, compose=compose)
+        except ObjectGone:
+            raise
         except BundleWatchError as error:
             done = Done(step, problem=error)
             silence = None if isinstance(error, Forbidden) else error
@@ -115,9 +118,7 @@ async def _write(
             target = await _look_again(step.target, watch=watch, applications=applications)
             if target is None:
                 return None
-            if target.application.annotations.get(TAKEN_BACK) != application.annotations.get(TAKEN_BACK):
-                # Status tells what has failed, and the one we know is older than that.
-                raise ObjectChanged("another process of the operator has moved it meanwhile; looking again") from error
+            await applications.confirm(watch)  # whoever was faster may be another process of the operator
             step = next(iter(decide([target])), Step(target, Action.KEEP, target.live))
             continue
         now = replace(step.target, application=written, source=written.sources[source.index])

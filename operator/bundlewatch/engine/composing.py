@@ -72,7 +72,8 @@ class Composer:
         if not self.annotate or application.annotations.get(WATCH) != self._name:
             return ()
         tag = tag_of(source.target_revision or "")
-        wanted = provenance(self.memory.bundle(tag) or self._bundle(tag), watch=self._name, newer=newer)
+        bundle = self.memory.bundle_of(step.target) or self._bundle(tag)
+        wanted = provenance(bundle, watch=self._name, newer=newer)
         kept = self._kept(application, wanted, await self.neighbours.maker(application))
         return application_patch(application, source, annotations=kept)
 

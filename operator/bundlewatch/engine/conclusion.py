@@ -83,8 +83,12 @@ def _taken_back(watch: BundleWatch, outcome: Outcome, applications: Sequence[App
     verdict, entry = outcome.failed
     same = f"{verdict.tag} is the same bundle as {entry.tag}; " if verdict.tag != entry.tag else ""
     others = [found for found in applications if tag_of(found.target or "") != entry.tag]
-    back = f"; {', '.join(_set_to(found) for found in others[:3])}" if others else ""
-    message = f"{same}{_why(entry)}; it was taken back{back}; {_again(watch, entry)}"
+    if not others:  # it has healed where it was; what somebody else has set elsewhere is not moved to it
+        stays = in_short([found.name for found in applications if tag_of(found.current or "") == entry.tag])
+        message = f"{same}{_why(entry)}{f'; it stays on {stays}' if stays else ''}; {_again(watch, entry)}"
+        return State.stalled(message, reason=Reason.RELEASE_FAILED)
+    back = ", ".join(_set_to(found) for found in others[:3])
+    message = f"{same}{_why(entry)}; it was taken back; {back}; {_again(watch, entry)}"
     return State.stalled(message, reason=Reason.ROLLED_BACK)
 
 

@@ -126,7 +126,7 @@ class Engine:
         """Take in one change of the cluster."""
         match event:
             case Seen(resource=resource, object=BundleWatch() | Unreadable() as watch) if resource == BUNDLE_WATCHES:
-                self._watch_seen(watch, listed=event.listed)
+                self.watch_seen(watch, listed=event.listed)
             case Gone(resource=resource, object=BundleWatch() | Unreadable() as watch) if resource == BUNDLE_WATCHES:
                 self._watch_gone((watch.namespace, watch.name), uid=watch.uid)
             case Seen(resource=resource, object=Application() as application) if resource == APPLICATIONS:
@@ -154,9 +154,7 @@ class Engine:
         if known is not None and self._table.drop_application(name, uid=uid):
             self._mark_all(self._table.concerned(known))
 
-    def _watch_seen(
-        self, watch: BundleWatch | Unreadable, *, listed: bool = False, wrote: Status | None = None
-    ) -> None:
+    def watch_seen(self, watch: BundleWatch | Unreadable, *, listed: bool = False, wrote: Status | None = None) -> None:
         """Take in a BundleWatch as it is now. `wrote`: it is the answer to our writing this status.
 
         Such an answer may be the first we hear of what a person did just before.
@@ -360,7 +358,7 @@ class Engine:
         self._wake.set()
 
     def _watch_written(self, watch: BundleWatch | Unreadable, status: Status) -> None:
-        self._watch_seen(watch, wrote=status)
+        self.watch_seen(watch, wrote=status)
 
     def _mark(self, name: Name) -> None:
         if not self._synced:

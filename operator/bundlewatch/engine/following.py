@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 
 from bundlewatch.api.moments import rfc3339
 from bundlewatch.api.v1alpha1 import BundleWatch, Quarantined
-from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.assessment import Cause
 from bundlewatch.argocd.health import Assessment, assess
-from bundlewatch.argocd.provenance import DIGEST, WATCH
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.engine.memory import Memory
 from bundlewatch.rollout.progress import Limits, Progress, follow
@@ -77,9 +75,10 @@ class Following:
                 continue
             if not is_judged(self.watch.spec, target.application):
                 continue
+            bundle = self.memory.bundle_of(target)
             found[tag] = Quarantined(
                 tag=tag,
-                digest=self.memory.digest_of(tag) or told_digest(target.application, watch=self.watch),
+                digest=bundle.digest if bundle is not None else None,
                 reason=failure.reason,
                 message=f"{target.application.name}: {failure.message}",
                 since=rfc3339(self.now),
@@ -110,10 +109,3 @@ class Following:
             patched_at=self.memory.set_at(target),
             now=self.now,
         )
-
-
-def told_digest(application: Application, *, watch: BundleWatch) -> str | None:
-    """The digest that the Application itself says it was given by this BundleWatch; None: it does not say."""
-    told = application.annotations
-    ours = told.get(WATCH) == f"{watch.namespace}/{watch.name}"
-    return told.get(DIGEST) if ours else None

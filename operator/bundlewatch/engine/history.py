@@ -71,7 +71,10 @@ def _with_moves(
     now: str,
 ) -> tuple[HistoryEntry, ...]:
     tag = tag_of(moves[0].step.desired)
-    bundle = candidate if candidate is not None and candidate.tag == tag else memory.bundle(tag)
+    chosen = candidate if candidate is not None and candidate.tag == tag else None
+    known = memory.bundle_of(moves[0].step.target)
+    # What nothing told of was moved when the tag may have been another bundle than the one that is chosen by now.
+    bundle = chosen or known if moves[0].done_at is not None else known or chosen
     names = in_short(sorted({seen.step.target.application.name for seen in moves}))
     origins = ", ".join(sorted({seen.moved_from for seen in moves if seen.moved_from})[:3])
     back = moves[0].step.action is Action.TAKE_BACK

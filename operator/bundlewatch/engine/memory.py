@@ -12,7 +12,7 @@ from bundlewatch.api.conditions import Reason
 from bundlewatch.api.moments import moment, rfc3339
 from bundlewatch.api.v1alpha1 import ApplicationStatus, Bundle, BundleWatch, HistoryEntry, Status
 from bundlewatch.argocd.patch import FIELD_MANAGER
-from bundlewatch.argocd.provenance import TAKEN_BACK, WATCH
+from bundlewatch.argocd.provenance import COMMIT, DIGEST, PIPELINE, TAKEN_BACK, VERSION, WATCH
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.rollout.plan import Action, Records, Step
 from bundlewatch.rollout.quarantine import Quarantine, of_marker
@@ -86,6 +86,24 @@ class Memory:
         same = [found for found in known if first is None or first.digest in {None, found.digest}]
         return next(iter(same), first)
 
+    def bundle_of(self, target: Target) -> Bundle | None:
+        """The bundle that a target is set to. Where no status knows it, the Application tells, if it was us who set it:
+        it was told in the same request.
+        """
+        known, told = self.bundle(target.tag), target.application.annotations
+        if known is not None or told.get(WATCH) != self._name or self.set_at(target) is None:
+            return known
+        try:
+            return Bundle(
+                tag=target.tag,
+                digest=told.get(DIGEST),
+                version=told.get(VERSION),
+                commit=told.get(COMMIT),
+                pipeline=told.get(PIPELINE),
+            )
+        except ValueError:  # anybody may have written it
+            return None
+
     @property
     def history(self) -> tuple[HistoryEntry, ...]:
         return self._status.history
@@ -133,6 +151,8 @@ class Memory:
         record = self.record(target)
         if record is not None and record.target:
             return record.target if record.target != target.source.target_revision else None
+        if record is not None and record.current not in {None, target.source.target_revision}:
+            return record.current  # seen before we had ever moved it
         # Nothing is known of what was before; what was moved before this BundleWatch was made, another one moved.
         since = rfc3339(manager.time) if manager.time is not None else ""
         return "" if not self._status.history and since >= self._watch_created else None

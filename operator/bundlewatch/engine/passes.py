@@ -20,7 +20,7 @@ from bundlewatch.engine.ports import Cluster, Json
 from bundlewatch.engine.reconcile import World, reconcile
 from bundlewatch.engine.route import Route
 from bundlewatch.engine.table import Name, Table, Unreadable
-from bundlewatch.errors import BundleWatchError, Mistake, ObjectGone
+from bundlewatch.errors import BundleWatchError, Mistake, ObjectChanged, ObjectGone
 from bundlewatch.policy.gates import Gates
 from bundlewatch.registry.reference import parse_repository
 
@@ -166,12 +166,15 @@ class Passes:
     async def _write(self, watch: Identity, after: Status, *, written: Written) -> Status | None:
         """Write what changed; the status there was before, or None when nothing has changed.
 
-        The difference is taken to the newest status we know, which may be newer than the one of the decision.
+        Raises ObjectChanged where the status is not any more the one that was decided by: another process of the
+        operator has written it, and what that knew must not get lost.
         """
         known = self._table.watches.get((watch.namespace, watch.name))
         if known is None or known.uid != watch.uid:
             return None
         before = known.status
+        if before != watch.status:
+            raise ObjectChanged("another process of the operator has written the status meanwhile")
         patch = merge_patch(before.to_dict(), after.to_dict())
         if not patch:
             return None
@@ -180,8 +183,7 @@ class Passes:
             watch.name,
             uid=watch.uid,
             status=patch,
-            # A list is written whole: what another leader has written into it meanwhile must not fall out of it.
-            version=known.resource_version if patch.keys() & {"quarantine", "applications"} else None,
+            version=known.resource_version,
         )
         known = self._table.watches.get((watch.namespace, watch.name))
         if known is not None and known.uid == watch.uid:  # else it was deleted before its answer came

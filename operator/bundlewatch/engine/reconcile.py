@@ -272,6 +272,7 @@ class _Pass:
         self.outcome.again = self.outcome.again or any(found.problem is not None for found in done)
 
     def _seen(self, step: Step, moved_from: str | None, problem: BundleWatchError | None = None) -> Seen:
+        step = self._told_first(step) if problem is None else step
         released = step.action is Action.MOVE and moved_from is not None
         standing = self.following.of(step.target, moved=True) if released else self._standing(step.target)
         progress, record = standing.progress, self.memory.record(step.target)
@@ -286,6 +287,17 @@ class _Pass:
         done = moved_from is not None or (step.asks and problem is None)
         done_at = self.following.now if done else None
         return Seen(step, standing.assessment, progress, fallback, untold, problem, done_at)
+
+    def _told_first(self, step: Step) -> Step:
+        """What is set without any status telling of it is told before what it has to wait for: as long as nothing
+        tells of a move, its release begins anew with every look.
+        """
+        arrived = Step(step.target, Action.KEEP, step.target.live)
+        waits = step.action in {Action.QUEUE, Action.REFUSE}
+        if not waits or not arrived.desired or self.memory.moved_untold(arrived) is None:
+            return step
+        self.outcome.at_once = True
+        return arrived
 
     def _standing(self, target: Target) -> Standing:
         """Where a target stands; as it did at the beginning, unless it was written or read again since."""

@@ -79,7 +79,7 @@ def follow(
     `vanished`: a complete listing does not have the tag any more.
     """
     known = record if record is not None and record.target in {live, None, ""} and moved_at is None else None
-    since = moment(known.since) if known is not None and known.phase == assessment.phase else None
+    since = _since(record, assessment.phase, live=live) if moved_at is None else None
     since = since or now
     last_healthy = record.last_healthy if record is not None else None
     deadline = moved_at + limits.timeout if moved_at is not None else _deadline(known, assessment.phase, now=now)
@@ -98,6 +98,13 @@ def follow(
                 refresh = now >= half_time
                 recheck_at = _first(recheck_at, None if refresh else half_time)
     return Progress(assessment.phase, since, deadline, last_healthy, failure, recheck_at, refresh)
+
+
+def _since(record: ApplicationStatus | None, phase: Phase, *, live: str) -> datetime | None:
+    """Since when it is in this phase, as far as that is remembered; of what somebody else has set too, or it ticks."""
+    if record is None or record.phase != phase or (record.target and live not in {record.target, record.current}):
+        return None
+    return moment(record.since)
 
 
 def _deadline(record: ApplicationStatus | None, phase: Phase, *, now: datetime) -> datetime | None:

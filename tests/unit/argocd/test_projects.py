@@ -171,7 +171,7 @@ def test_until_when(windows: list[dict[str, object]], now: str, auto: bool, unti
     assert (sync.may_auto, sync.until) == (auto, at(until) if until else None)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.builds(

@@ -265,7 +265,11 @@ class Process:
         self._cluster, self._repository = cluster, repository
         self.table = Table()
         applications = LiveApplications(
-            cluster=cluster, table=self.table, seen=self._application_seen, gone=self._application_gone
+            cluster=cluster,
+            table=self.table,
+            seen=self._application_seen,
+            gone=self._application_gone,
+            heard=self._watch_heard,
         )
         self._passes = Passes(
             cluster=cluster,
@@ -306,6 +310,9 @@ class Process:
         return at_once(doing)
 
     def _written(self, watch: BundleWatch | Unreadable, status: Status) -> None:
+        self.table.put_watch(watch)
+
+    def _watch_heard(self, watch: BundleWatch | Unreadable) -> None:
         self.table.put_watch(watch)
 
     def _application_seen(self, application: Application) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.argocd.application import Application
 from bundlewatch.engine.applications import LiveApplications
 from bundlewatch.engine.engine import Engine
@@ -15,7 +16,7 @@ from bundlewatch.engine.listing import Listings
 from bundlewatch.engine.passes import Passes
 from bundlewatch.engine.policies import Policies
 from bundlewatch.engine.reconcile import World
-from bundlewatch.engine.table import Name, Table, read_watch
+from bundlewatch.engine.table import Name, Table, Unreadable, read_watch
 from unit.engine.world import NAMESPACE, NOW, ApiServer, Registry
 
 
@@ -51,7 +52,10 @@ class Setting:
         def gone(name: Name, uid: str) -> None:
             engine.application_gone(name, uid=uid)
 
-        applications = LiveApplications(cluster=self.server, table=self.table, seen=seen, gone=gone)
+        def heard(watch: BundleWatch | Unreadable) -> None:
+            engine.watch_seen(watch)
+
+        applications = LiveApplications(cluster=self.server, table=self.table, seen=seen, gone=gone, heard=heard)
         engine = Engine(
             cluster=self.server,
             listings=listings,

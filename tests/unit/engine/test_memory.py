@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from bundlewatch.api.v1alpha1 import ApplicationStatus, Quarantined, Status
+from bundlewatch.api.v1alpha1 import ApplicationStatus, HistoryEntry, Quarantined, Status
 from bundlewatch.argocd.application import parse
 from bundlewatch.argocd.matching import SourceKind
 from bundlewatch.engine.memory import Memory
+from bundlewatch.rollout.plan import Action, Step
 from bundlewatch.rollout.targets import Target
 from unit.engine.world import NOW, application_body, at, watch
 
@@ -28,7 +29,7 @@ def memory(*, asked: str | None = None, **status: Any) -> Memory:
 
 
 def remembered(**different: Any) -> ApplicationStatus:
-    return ApplicationStatus(name="shop", source=0, target="1.0.1", **different)
+    return ApplicationStatus(**{"name": "shop", "source": 0, "target": "1.0.1", **different})
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,25 @@ def test_a_person_lifts_a_quarantine_once(*, asked: str | None, handled: str | N
     about = Memory.of(watch(metadata={"annotations": {"bundlewatch.dev/retry": asked} if asked else {}}, status=status))
 
     assert about.quarantine([target()], now=NOW).has("1.0.2") is kept
+
+
+@pytest.mark.parametrize(
+    ("entry", "manager", "moved_from"),
+    [
+        pytest.param(remembered(), "bundlewatch", None, id="status tells"),
+        pytest.param(remembered(target="1.0.0"), "bundlewatch", "1.0.0", id="status tells of the one before"),
+        pytest.param(remembered(target=None, current="1.0.0"), "bundlewatch", "1.0.0", id="seen before it was moved"),
+        pytest.param(remembered(target=None, current="1.0.1"), "bundlewatch", None, id="seen as it is"),
+        pytest.param(remembered(target=None, current="1.0.0"), "kubectl-edit", None, id="it was not us"),
+    ],
+)
+def test_a_move_that_no_status_tells_of(entry: ApplicationStatus, manager: str, moved_from: str | None) -> None:
+    history = (HistoryEntry(tag="1.0.0"),)
+    about = target(manager=manager)
+
+    found = memory(applications=(entry,), history=history).moved_untold(Step(about, Action.KEEP, "1.0.1"))
+
+    assert found == moved_from
 
 
 def test_whoever_remembers_nothing_takes_no_old_wish_for_a_new_one() -> None:

@@ -336,6 +336,11 @@ class ApiServer:
             if body.get("metadata", {}).get("labels", {}).get("argocd.argoproj.io/secret-type", "").startswith("repo")
         ]
 
+    async def read_watch(self, namespace: str, name: str) -> Json:
+        if name not in self.watches:
+            raise ObjectGone(f"{name} not found")
+        return copy.deepcopy(self.watches[name])
+
     async def read_application(self, namespace: str, name: str) -> Json:
         if name not in self.applications:
             raise ObjectGone(f"{name} not found")
@@ -491,6 +496,9 @@ class Stage:
             table.put_application(parse(body))
         for one in (about, *rivals):
             table.put_watch(one)
+            body = {**watch_body(one.name), "status": one.status.to_dict()}
+            body["metadata"].update(uid=one.uid, generation=one.generation, resourceVersion=one.resource_version)
+            self.server.watches.setdefault(one.name, body)
 
         def seen(application: Application) -> None:
             table.put_application(application)
@@ -498,7 +506,10 @@ class Stage:
         def gone(name: Name, uid: str) -> None:
             table.drop_application(name, uid=uid)
 
-        applications = LiveApplications(cluster=self.server, table=table, seen=seen, gone=gone)
+        def heard(watch: BundleWatch | Unreadable) -> None:
+            table.put_watch(watch)
+
+        applications = LiveApplications(cluster=self.server, table=table, seen=seen, gone=gone, heard=heard)
         return await reconcile(
             about,
             policy=Policies().of(about.spec),

@@ -203,7 +203,7 @@ small_conditions = st.builds(
 small_ranges = st.lists(small_conditions, min_size=1, max_size=4).map(", ".join)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(small_ranges)
 def test_a_range_is_refused_exactly_if_no_version_satisfies_it(text: str) -> None:
     # Each condition is asked alone: alone none but `<0.0.0-0` is empty.
@@ -221,7 +221,7 @@ def test_a_range_is_refused_exactly_if_no_version_satisfies_it(text: str) -> Non
         assert satisfied
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(small_ranges)
 def test_a_range_without_any_release_admits_none_and_every_other_admits_one(text: str) -> None:
     try:
@@ -231,7 +231,6 @@ def test_a_range_without_any_release_admits_none_and_every_other_admits_one(text
     assert limits.is_empty(prereleases=False) != any(limits.admits(member, prereleases=False) for member in WORLD)
 
 
-@settings(deadline=None)
 @given(one=small_ranges, two=small_ranges, member=st.sampled_from(WORLD), prereleases=st.booleans())
 def test_alternatives_admit_what_one_of_them_admits(*, one: str, two: str, member: Version, prereleases: bool) -> None:
     try:
@@ -242,7 +241,6 @@ def test_alternatives_admit_what_one_of_them_admits(*, one: str, two: str, membe
     assert Range.parse(f"{one} || {two}").admits(member, prereleases=prereleases) == expected
 
 
-@settings(deadline=None)
 @given(small_ranges, st.sampled_from(WORLD))
 def test_by_precedence_alone_at_least_as_much_is_admitted(text: str, member: Version) -> None:
     try:

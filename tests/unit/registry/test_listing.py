@@ -58,7 +58,6 @@ def cut_up(draw: st.DrawFn) -> tuple[set[str], list[list[str]]]:
     return set(wanted), pages or [[]]
 
 
-@settings(deadline=None)
 @given(
     cut_up(),
     st.sampled_from(['<{query}>; rel="next"', "<https://elsewhere.example/x{query}>;rel=next", "</v2/y{query}>"]),
@@ -202,7 +201,7 @@ async def test_repetitions_do_not_count_against_the_limit_and_a_flood_of_them_en
 SEQUENCE = st.lists(st.sampled_from(["ok", "ok", "ok", *FAULTS, "a redirect here", "a 404"]), min_size=1, max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SEQUENCE, st.integers(1, 5))
 async def test_no_order_of_faults_yields_a_part(sequence: list[str], count: int) -> None:
     """One client, one listing after the other, each answer good or bad as it comes: all tags, or an error."""

@@ -154,6 +154,14 @@ def test_what_somebody_else_has_set_is_no_release_of_ours() -> None:
     assert progress(DEGRADED, under_way(Phase.DEGRADED, since_s=9999), live="1.0.7").failure is None
 
 
+def test_since_when_somebody_elses_is_healthy_does_not_tick() -> None:
+    healed = replace(under_way(Phase.HEALTHY), current="1.0.7", since="2026-11-24T09:00:00Z", deadline=None)
+
+    found = progress(HEALTHY, healed, live="1.0.7")
+
+    assert rfc3339(found.since) == "2026-11-24T09:00:00Z"
+
+
 @pytest.mark.parametrize("pause", [Phase.SUSPENDED, Phase.WAITING, Phase.OUT_OF_SYNC, "Queued", "Held", Phase.FAILED])
 def test_the_clock_stands_still_while_it_waits_for_something_else(pause: str) -> None:
     record = replace(under_way(left_s=60), phase=pause, since=rfc3339(NOW - timedelta(hours=3)))
