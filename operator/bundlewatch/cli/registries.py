@@ -196,6 +196,6 @@ def _read(flag: str, path: str | None) -> bytes | None:
 
 def _check(flags: str, ca_pem: bytes | None, certificate: ClientCertificate | None) -> None:
     try:
-        tls.context(ca_pem, certificate)
+        tls.check(ca_pem, certificate)
     except InvalidSecret as error:
         raise InvalidSecret(f"{flags}: {wording.in_words(str(error), wording.FLAGS)}") from None

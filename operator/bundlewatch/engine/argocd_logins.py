@@ -116,7 +116,7 @@ def _certificate(found: logins.Candidate) -> ClientCertificate | None:
         raise InvalidSecret(f"it has {there} but not {missing}; a client certificate needs both")
     certificate = ClientCertificate(chain, key)
     try:
-        tls.check(certificate)  # whoever uses it would blame another Secret
+        tls.check(None, certificate)  # whoever uses it would blame another Secret
     except InvalidSecret:
         raise InvalidSecret(
             "its tlsClientCertData and tlsClientCertKey are no usable pair; put a certificate and its private key "

@@ -53,7 +53,7 @@ class Gatekeeper:
         self._now = now
         self._due: list[datetime] = []
         self._seen: list[tuple[str, str]] = []
-        self._upstream_of: dict[str, BundleWatch | None] = {}
+        self._upstream_of: dict[str, Identity | None] = {}
         self.quarantine = quarantine
         self.closure: Ruling | None = None
         """Why nothing is moved now, whatever it is; None: a window is open, or there are none."""
@@ -132,16 +132,16 @@ class Gatekeeper:
             self._due.append(waiting.until)
         return Ruling(waiting.reason, waiting.message, waiting.until)
 
-    def _upstream(self, name: str) -> BundleWatch | None:
+    def _upstream(self, name: str) -> Identity | None:
         if name not in self._upstream_of:
             self._upstream_of[name] = self._look_at(name)
         return self._upstream_of[name]
 
-    def _look_at(self, name: str) -> BundleWatch | None:
+    def _look_at(self, name: str) -> Identity | None:
         """An upstream as it is now: what its status says may be from before a restart."""
         found = self._upstreams.watch(self._watch.namespace, name)
         if not isinstance(found, BundleWatch) or not found.status.history:
-            return found if isinstance(found, BundleWatch) else None
+            return found
         targets, _ = aim(found, self._applications)
         standings = Following(found, Memory.of(found), self._now).of_all(targets).values()
         if standings and all(standing.progress.settled for standing in standings):

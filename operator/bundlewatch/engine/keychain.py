@@ -18,6 +18,7 @@ from bundlewatch.cluster.secrets import ReadsArgoCDSecrets, ReadsSecrets, Secret
 from bundlewatch.engine.argocd_logins import ArgoCDLogins, Found
 from bundlewatch.engine.route import Route
 from bundlewatch.errors import BundleWatchError, IdentityUnavailable, InvalidSecret, SecretNotFound
+from bundlewatch.registry import tls
 from bundlewatch.registry.client import Access
 from bundlewatch.registry.credentials import ANONYMOUS, Credential, NoEntry
 from bundlewatch.registry.hosts import Cloud
@@ -132,9 +133,11 @@ class Keychain:
             return Trust(None, None)
         secret = await secrets.read(self._cluster, namespace=route.namespace, name=route.ca_secret)
         try:
-            return Trust.from_secret(secret.data)
+            trust = Trust.from_secret(secret.data)
+            tls.check(trust.ca_pem, trust.certificate)
         except InvalidSecret as error:
             raise _of(secret, error) from error
+        return trust
 
     async def _of_the_cloud(self, cloud: Cloud, route: Route, trust: Trust) -> Credential:
         if self._identities is None:

@@ -144,7 +144,7 @@ class Memory:
         the answer. It is recognised by our field manager.
         """
         target = step.target
-        manager = target.application.target_revision_managers.get(target.source.index)
+        manager = target.writer(asked_by=self._name)
         arrived = (step.action is Action.KEEP or step.asks) and not step.message
         if not arrived or manager is None or manager.name != FIELD_MANAGER:
             return None
@@ -176,7 +176,7 @@ class Memory:
         record = self.record(target)
         if record is not None and record.moved_at and record.target == target.live:
             return moment(record.moved_at)
-        manager = target.application.target_revision_managers.get(target.source.index)
+        manager = target.writer(asked_by=self._name)
         return manager.time if manager is not None and manager.name == FIELD_MANAGER else None
 
     def was_quarantined(self, target_revision: str | None) -> bool:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from bundlewatch.errors import InvalidSecret
@@ -45,8 +46,8 @@ class Trust:
     def from_secret(cls, data: Mapping[str, bytes]) -> "Trust":
         """From the decoded data of a Secret: ca.crt, or tls.crt with tls.key, or all three.
 
-        Raises InvalidSecret, which names the key and the cure; the caller adds the Secret's name. Whether the pair
-        fits is found by `context`.
+        Raises InvalidSecret, which names the key and the cure; the caller adds the Secret's name. Whether they can be
+        used is found by `check`.
         """
         ca_pem, chain, key = (data.get(name) or None for name in (CA_KEY, CERTIFICATE_KEY, PRIVATE_KEY_KEY))
         if (chain is None) != (key is None):
@@ -75,21 +76,33 @@ def context(ca_pem: bytes | None, certificate: ClientCertificate | None = None) 
     # From Python 3.13 on strictness is the default, and refuses private authorities that every Go client takes.
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if ca_pem is not None:
-        try:
-            made.load_verify_locations(cadata=ca_pem.decode("ascii"))
-        except (ssl.SSLError, ValueError):
-            raise InvalidSecret(
-                f"the CA bundle holds no usable certificate: the key {CA_KEY} {_SECRET} needs certificates in PEM "
-                "form (-----BEGIN CERTIFICATE-----)"
-            ) from None
+        _believe(made, ca_pem)
     if certificate is not None:
         _show(made, certificate)
     return made
 
 
-def check(certificate: ClientCertificate) -> None:
-    """Raises InvalidSecret as `context` would, and costs next to nothing."""
-    _show(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
+def check(ca_pem: bytes | None, certificate: ClientCertificate | None) -> None:
+    """Raises InvalidSecret as `context` would, and costs next to nothing: for whoever knows the Secret's name."""
+    if ca_pem is not None:
+        _check_authorities(ca_pem)
+    if certificate is not None:
+        _show(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
+
+
+@lru_cache(maxsize=64)  # a bundle of all the world's authorities takes milliseconds
+def _check_authorities(ca_pem: bytes) -> None:
+    _believe(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_pem)
+
+
+def _believe(made: ssl.SSLContext, ca_pem: bytes) -> None:
+    try:
+        made.load_verify_locations(cadata=ca_pem.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise InvalidSecret(
+            f"the CA bundle holds no usable certificate: the key {CA_KEY} {_SECRET} needs certificates in PEM "
+            "form (-----BEGIN CERTIFICATE-----)"
+        ) from None
 
 
 class _EncryptedError(Exception):

@@ -13,7 +13,7 @@ from bundlewatch.api.gates import Upstream
 from bundlewatch.api.moments import moment, rfc3339, shown
 from bundlewatch.api.status import HistoryEntry
 from bundlewatch.api.text import clean
-from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.api.v1alpha1 import BundleWatch, Identity
 from bundlewatch.argocd.matching import canonical_repository
 from bundlewatch.errors import InvalidReference
 from bundlewatch.policy.gates import Candidate, Soak
@@ -30,17 +30,20 @@ class _Healthy:
 
 
 def soak_of(
-    after: Upstream, upstream: BundleWatch | None, *, watch: BundleWatch, bundle: Candidate, now: datetime
+    after: Upstream, upstream: Identity | None, *, watch: BundleWatch, bundle: Candidate, now: datetime
 ) -> Soak:
     """Whether `upstream`, which `watch` names in `after`, has had `bundle` healthy for as long as is asked.
 
-    `upstream`: None when there is no such BundleWatch. The messages go behind "BundleWatch NAME ".
+    `upstream`: None when there is no such BundleWatch, an Identity when its spec cannot be read. The messages go
+    behind "BundleWatch NAME ".
     """
     if upstream is None or upstream.deleting:
         return Soak(
             met=False,
             message=f"does not exist in namespace {watch.namespace}: create it, or correct spec.gates.after",
         )
+    if not isinstance(upstream, BundleWatch):
+        return Soak(met=False, message=f"has a mistake in its spec, and is not followed{_said(upstream)}")
     by_digest = _repository(upstream) == _repository(watch)
     entries = [
         (position, entry)
@@ -145,7 +148,7 @@ def _repository(watch: BundleWatch) -> str:
         return watch.spec.repository
 
 
-def _said(upstream: BundleWatch) -> str:
+def _said(upstream: Identity) -> str:
     """What the upstream says of itself, in short; it ends a message."""
     status = upstream.status
     ready = next((condition.message for condition in status.conditions if condition.type == "Ready"), "")

@@ -47,7 +47,7 @@ def intrusion(
 
     `override`: the spec says that whatever somebody else sets is set again.
     """
-    writer = _overruled_by(target, record, read=read)
+    writer = _overruled_by(target, record, watch=watch, read=read)
     if writer is None:
         return None
     maker = maker_of(target.application)
@@ -94,17 +94,18 @@ def lately(record: ApplicationStatus | None, *, now: datetime) -> tuple[datetime
     return tuple(found for found in times if found is not None and now - found < _FIGHT)
 
 
-def _overruled_by(target: Target, record: ApplicationStatus, *, read: Reader) -> str | None:
+def _overruled_by(target: Target, record: ApplicationStatus, *, watch: str, read: Reader) -> str | None:
     """Who set the target to something else after we had set it, "" where nobody can be named; None: nobody did.
 
     Something else that is ours is a move that no status tells of. Of a list of sources the API server remembers
-    only who wrote the list last, so there our own name proves nothing: what was held stays so, and what is older
-    than what we had set was not set by us, unless it is what we go back to.
+    only who wrote the list last, so there our own name proves nothing: what was held stays so; where another
+    BundleWatch, of a source beside, wrote last, a person may have been there before it; and what is older than what we
+    had set was not set by us, unless it is what we go back to.
     """
     live = target.live
     if not record.target or live == record.target:
         return None
-    manager = target.application.target_revision_managers.get(target.source.index)
+    manager = target.writer(asked_by=f"{target.application.namespace}/{watch}")
     if manager is None or manager.name != FIELD_MANAGER:
         return manager.name if manager is not None else ""
     if record.phase in {HELD, REVERTED}:

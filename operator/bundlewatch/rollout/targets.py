@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bundlewatch.api.status import APPLICATIONS_MAX
 from bundlewatch.api.v1alpha1 import BundleWatch
-from bundlewatch.argocd.application import Application, Source
+from bundlewatch.argocd.application import Application, Manager, Source
 from bundlewatch.argocd.matching import (
     SourceKind,
     canonical_repository,
@@ -18,6 +18,7 @@ from bundlewatch.argocd.matching import (
     repository_of,
 )
 from bundlewatch.argocd.ownership import Claim, winner
+from bundlewatch.argocd.provenance import WATCH
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.errors import InvalidSpec
 
@@ -49,6 +50,18 @@ class Target:
     def tag(self) -> str:
         """The tag that this means."""
         return tag_of(self.live)
+
+    def writer(self, *, asked_by: str) -> Manager | None:
+        """Who set the target revision last, as far as the API server can tell. `asked_by`: a BundleWatch, as
+        namespace/name.
+
+        Of a list of sources it knows who wrote the list. Where another BundleWatch moved a source beside this one
+        since, somebody may have been here before it, and nobody can be named.
+        """
+        mover = self.application.annotations.get(WATCH, asked_by)
+        if self.application.multi_source and mover != asked_by:
+            return None
+        return self.application.target_revision_managers.get(self.source.index)
 
 
 @dataclass(frozen=True, slots=True)

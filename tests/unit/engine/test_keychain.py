@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from bundlewatch.errors import (
 from bundlewatch.registry.credentials import Credential
 from bundlewatch.registry.hosts import Cloud
 from bundlewatch.registry.reference import parse_repository
+from kit.certificates import issue
 from unit.engine.world import (
     ROUTE,
     ApiServer,
@@ -65,6 +67,11 @@ def config_file(path: Path, *, user: str = "of-the-operator", host: str = "regis
     return DockerConfigFile(path)
 
 
+def authorities(directory: Path) -> dict[str, Any]:
+    """A Secret with a certificate authority, which is in `directory` as well."""
+    return {"data": {"ca.crt": base64.b64encode(issue(directory).ca.read_bytes()).decode()}}
+
+
 def write_config(path: Path, *, user: str, host: str = "registry.example.com") -> None:
     path.write_text(json.dumps({"auths": {host: {"username": user, "password": "made-up"}}}))
 
@@ -92,7 +99,7 @@ async def test_the_first_source_that_has_something_is_used(route: Route, taken: 
             "pull": docker_config(**{HOST: "pulling"}),
             "elsewhere": docker_config(other_example_com="other"),
             "argo": argocd_secret("repo-creds", url="registry.example.com", username="argo", password="p"),
-            "ca": {"data": {"ca.crt": "Y2E="}},
+            "ca": authorities(tmp_path),
         },
     )
     cluster.service_accounts["bare"] = {}
@@ -100,14 +107,28 @@ async def test_the_first_source_that_has_something_is_used(route: Route, taken: 
     assert await user(route, cluster, default=config_file(tmp_path / "config.json")) == taken
 
 
-async def test_a_clouds_identity_stands_alone_and_sees_the_authorities() -> None:
-    cluster, identities = ApiServer(secrets={"ca": {"data": {"ca.crt": "Y2E="}}}), Identities()
+async def test_a_clouds_identity_stands_alone_and_sees_the_authorities(tmp_path: Path) -> None:
+    cluster, identities = ApiServer(secrets={"ca": authorities(tmp_path)}), Identities()
     keychain = Keychain(cluster=cluster, identities=identities)
 
     found = await keychain.access(replace(HERE, provider="aws", ca_secret="ca"))
 
     assert found.credential.username == "AWS"
-    assert identities.asked == [("aws", "registry.example.com", b"ca")]
+    assert identities.asked == [("aws", "registry.example.com", (tmp_path / "ca.crt").read_bytes())]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        pytest.param({"ca.crt": "Y2E="}, "the key ca.crt .* needs certificates in PEM form", id="authorities"),
+        pytest.param({"tls.crt": "Y2E=", "tls.key": "Y2E="}, "the key tls.crt .* holds no certificate", id="our own"),
+    ],
+)
+async def test_the_secret_that_holds_no_certificate_is_named(data: dict[str, str], says: str) -> None:
+    cluster = ApiServer(secrets={"ca": {"data": data}})
+
+    with pytest.raises(InvalidSecret, match=f"Secret argocd/ca: .*{says}"):
+        await user(replace(HERE, ca_secret="ca"), cluster)
 
 
 async def test_without_an_operator_there_is_no_identity_and_that_is_said() -> None:

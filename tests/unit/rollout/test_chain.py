@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bundlewatch.api.gates import Upstream
 from bundlewatch.api.status import HistoryEntry
-from bundlewatch.api.v1alpha1 import BundleWatch
+from bundlewatch.api.v1alpha1 import BundleWatch, Identity
 from bundlewatch.policy.gates import Candidate, Soak
 from bundlewatch.rollout.chain import cycle, health_of_release, soak_of
 
@@ -111,6 +111,11 @@ def test_in_another_repository_the_version_counts(
             watch(deleted="2026-11-27T11:00:00Z", history=[ran(since=6)]),
             "does not exist in namespace argocd: create it, or correct spec.gates.after",
             id="it is going",
+        ),
+        pytest.param(
+            Identity.of({"metadata": {"name": "shop-staging"}, "status": {"summary": "spec.tags.range is no range"}}),
+            'has a mistake in its spec, and is not followed; it says: "spec.tags.range is no range"',
+            id="its spec cannot be read",
         ),
         pytest.param(
             watch(summary="shop-staging is Degraded\nwith 1.0.4"),

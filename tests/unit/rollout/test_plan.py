@@ -279,6 +279,26 @@ def test_among_several_sources_our_own_name_does_not_undo_a_persons_decision(
     assert step(choice(), aim, wanted="1.0.5", phase=phase).action is action
 
 
+@pytest.mark.parametrize(
+    ("mover", "action"),
+    [
+        pytest.param("argocd/till", Action.HOLD, id="the other moved last"),
+        pytest.param("argocd/shop", Action.MOVE, id="we did"),
+    ],
+)
+def test_among_several_sources_of_several_watches_the_application_tells_whose_our_name_is(
+    mover: str, action: Action
+) -> None:
+    aim = target(
+        "1.0.9",
+        manager="bundlewatch",
+        beside=NATIVE | {"targetRevision": "2.0.0"},
+        annotations={"bundlewatch.dev/watch": mover},
+    )
+
+    assert step(choice(), aim, wanted="1.0.5").action is action
+
+
 def test_a_range_whose_version_argo_cd_does_not_tell_is_not_moved() -> None:
     found = step(choice(), target("1.*"))
 
