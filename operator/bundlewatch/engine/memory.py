@@ -87,12 +87,12 @@ class Memory:
         return next(iter(same), first)
 
     def bundle_of(self, target: Target) -> Bundle | None:
-        """The bundle that a target is set to. Where no status knows it, the Application tells, if it was us who set it:
-        it was told in the same request.
+        """The bundle that a target is set to. Where no status knows of the move, the Application tells, if it was us
+        who set it: it was told in the same request.
         """
-        known, told = self.bundle(target.tag), target.application.annotations
-        if known is not None or told.get(WATCH) != self._name or self.set_at(target) is None:
-            return known
+        told, moved = target.application.annotations, any(entry.tag == target.tag for entry in self._status.history)
+        if moved or told.get(WATCH) != self._name or self.set_at(target) is None:
+            return self.bundle(target.tag)
         try:
             return Bundle(
                 tag=target.tag,

@@ -72,6 +72,7 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
     went_back = any(seen.step.action is Action.TAKE_BACK and seen.moved_from is not None for seen in outcome.seen)
     if outcome.pending and not outcome.failures and not went_back:
         state = State.progressing(f"listing the tags of {watch.spec.repository}")
+        before = replace(before, history=history_of(outcome, memory, before.candidate, applications, now=now))
         if before.conditions and before.observed_generation == watch.generation:
             return _heard(watch, before)  # a restart: what was said still stands
         return _heard(watch, _told(watch, before, state, now=now))

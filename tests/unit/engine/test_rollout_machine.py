@@ -449,6 +449,7 @@ ONE_PASS = "the_operator_does_one_pass", {}
 GOES = "a_release_goes_out", {"tag": "1.0.1", "acts": [Act.HEALTHY, Act.HEALTHY, Act.PROGRESSING], "seconds": 400}
 GOOD = "a_release_goes_out", {"tag": "1.0.1", "acts": [Act.HEALTHY] * 3, "seconds": 61}
 FAILS_NEXT = "a_release_fails", {"tag": "1.0.2"}
+WAVES_OF_THREE = "somebody_changes_the_waves", {"waves": WAVES[2]}
 WAVES_OF_TWO = "somebody_changes_the_waves", {"waves": WAVES[1]}
 DOWN = "the_registry_goes_down_or_comes_back", {}
 LOST = "somebody_loses_the_status", {}
@@ -496,6 +497,10 @@ PUSHED = "ci_publishes", {"tag": "1.0.1", "image": False}
         pytest.param(
             (PUSHED, ("somebody_pins", {"tag": "0.9.0"}), ("two_leaders_work_at_the_same_time", {"before": 1}), WORKS),
             id="a move that nothing tells of, of a bundle that nobody knows",
+        ),
+        pytest.param(
+            (GOOD, WAVES_OF_THREE, PUSHED, LOST, ("the_operator_works", {"looks": False}), WORKS),
+            id="pushed anew, and all is forgotten, while the registry is asked",
         ),
     ],
 )
