@@ -3,12 +3,9 @@
 The operator is the real process on the real API server with a real registry; Argo CD is played from
 `tests/data/argocd-traces/`, much faster than it was. Each ends as a person would end it.
 
-Not played here, since with the operator at work nothing like it comes about: 07d and 07e, where a patch leaves the
-retries of the old version alone (it ends them, as in 07f); 10, where somebody writes a second operation over the first,
-and 11c, where a requested sync keeps the state of the last (it does neither); 14b and 14c, which are refused before
-they are written (`test_release.py`); 18, 21, 25 and 26, in which nothing is released: a refresh, a range, a tag
-pushed anew, spellings. 01 is how each of these tests begins. What a parent or an ApplicationSet does is in
-`test_rollout_neighbours.py` together with sync windows.
+Those in which others act beside the operator, or nobody does (07d, 07e, 10, 11c, 14b, 14c, 18, 21, 25, 26), are played
+in `test_rollout_onlookers.py`; what a parent or an ApplicationSet does is in `test_rollout_neighbours.py` together with
+sync windows. 01 is how each of these tests begins.
 """
 
 from collections.abc import Iterator

@@ -205,6 +205,23 @@ def test_no_sync_is_asked_for_against_a_sync_window_and_the_message_names_it(rel
     release.until_phase("Healthy")
 
 
+def test_a_sync_that_a_window_stops_is_not_held_against_the_bundle(release: Release) -> None:
+    scene, opens = release.scene, "remove window from the AppProject"
+    release.begin()
+    release.script("11c")
+    release.argocd.hold(scene.namespace, "shop", opens)
+    project(release)
+    release.publish("1.0.1")
+    scene.until(lambda: release.sync_status() == "OutOfSync")
+
+    scene.patch_application({"operation": {"initiatedBy": {"automated": True, "username": "somebody"}, "sync": {}}})
+    scene.until(lambda: "the sync of 1.0.1 gets no further" in release.entry().get("message", ""))
+    never(release.quarantine, for_s=12)
+
+    assert release.entry()["phase"] == "Waiting"
+    assert scene.revision() == "1.0.1"
+
+
 def test_a_sync_window_that_lets_people_through_lets_a_requested_sync_through(release: Release) -> None:
     release.begin(automated=False, rollout={"sync": "Request"})
     project(release, manual=True)  # then the sync goes its usual way (11b, 09b)

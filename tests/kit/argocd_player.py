@@ -8,13 +8,13 @@ scene is treated as the traces show it: an operation under way is finished for t
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kit import argocd_defaults as defaults
 from kit.argocd_cues import Cue, Cues
 from kit.argocd_render import Cast, Resolve, Times
-from kit.argocd_scenes import Scene, after_opening, cut, scene
+from kit.argocd_scenes import Scene, after_opening, cut, scene, without_resyncs
 from kit.argocd_shape import CASCADE, at, sources_of
 from kit.argocd_traces import CONTROLLER, Beat, JsonObject, Trace, Write, load
 
@@ -263,8 +263,15 @@ class Player:
         await self._write(second.writes[0], cast)
 
     async def _terminate(self) -> None:
-        ended = scene("07f", Cue.TERMINATE)
-        await self._write(ended.writes[0], self._new_cast(load("07f")))
+        """What was compared while the operation ran is synced once it is over (07f)."""
+        ended = without_resyncs(scene("07f", Cue.TERMINATE))
+        pinned = sources_of(at(self.application, "status", "operationState", "operation", "sync"))
+        assert ended.given is not None
+        cast = self._new_cast(load("07f"))
+        cast.bind(sources_of(ended.given.after["spec"]), sources_of(self.application["spec"]))
+        await self._write(ended.writes[0], cast)
+        if pinned not in ((), sources_of(self.application["spec"])) and self._cues.due() is None:
+            await self._play(replace(ended, steps=ended.steps[1:]), cast)
 
     async def _hurry(self) -> None:
         times, resolve = self._manner.times(), self._manner.resolve

@@ -95,6 +95,8 @@ class OperationState:
     """The first resource or hook that failed, and its message; "" where none is named."""
     result_sources: tuple[SourceRevision, ...]
     """What it applied, once it has written a result. Until then it may be a left-over too."""
+    automated: bool
+    """Whether sync windows treat it as an automatic sync."""
     initiated_by: str
     """The name of the person who asked for it; "" where it was no person, or none is named."""
     info: Mapping[str, str]
@@ -330,6 +332,7 @@ def _operation_state(value: object) -> OperationState | None:
         sources=_source_revisions(asked),
         culprit=_culprit(body.sequence(body.mapping(value.get("syncResult")).get("resources"))),
         result_sources=_source_revisions(body.mapping(value.get("syncResult"))),
+        automated=body.mapping(operation.get("initiatedBy")).get("automated") is True,
         initiated_by=body.word(body.mapping(operation.get("initiatedBy")).get("username")),
         info={
             body.word(entry.get("name")): body.word(entry.get("value"))

@@ -48,6 +48,7 @@ class Cause(StrEnum):
     MANUAL_SYNC = "ManualSync"
     AUTO_SYNC_EXPECTED = "AutoSyncExpected"
     AUTO_SYNC_HELD = "AutoSyncHeld"
+    OPERATION_HELD = "OperationHeld"
     PROGRESSING = "Progressing"
     MISSING = "Missing"
     HEALTH_UNKNOWN = "HealthUnknown"

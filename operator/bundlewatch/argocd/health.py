@@ -36,6 +36,8 @@ NOTICED_AFTER = timedelta(seconds=60)
 """Argo CD notices a patch within a second; after this long something keeps it from looking."""
 STARTED_AFTER = timedelta(minutes=2)
 """An automatic sync starts with the comparison, or not before the next resync."""
+HELD_AFTER = timedelta(seconds=10)
+"""After this long a running operation may well be one that a sync window holds."""
 SETTLED_AFTER = timedelta(seconds=5)
 """Times count seconds, and the comparison that follows an operation may have begun before its end."""
 _CLOCKS_DIFFER = timedelta(seconds=5)
@@ -51,6 +53,7 @@ class _Case:
     digest: str | None
     patched_at: datetime | None
     now: datetime
+    shut: str
 
     @property
     def source(self) -> Source | None:
@@ -93,11 +96,13 @@ def assess(
     digest: str | None,
     patched_at: datetime | None,
     now: datetime,
+    shut: str = "",
 ) -> Assessment:
     """Where source `source_index` stands on its way to `target`, a target revision as spelled for it.
 
     `digest`: what `target` pointed at when it was inspected; only a native source can be held to it.
     `patched_at`: when we wrote `target`; None when somebody else did, or nobody knows.
+    `shut`: what lets no sync through at present, such as a sync window; "" where nothing does, or nobody knows.
     """
     case = _Case(
         application=application,
@@ -106,6 +111,7 @@ def assess(
         digest=digest,
         patched_at=patched_at,
         now=now,
+        shut=shut,
     )
     answers = (question(case) for question in _QUESTIONS)
     return next(answer for answer in answers if answer is not None)
@@ -210,12 +216,17 @@ def _at_work(case: _Case) -> Assessment | None:
     if other is not None:
         sentence = f"Argo CD is still busy with the sync of {other}, and leaves {case.target} until it ends"
         return _say(Phase.WAITING, Cause.OTHER_OPERATION, sentence, running.message)
+    if case.shut and running.phase == "Running":
+        # It reads Running all the while, and only a text of it would tell.
+        return _say(Phase.WAITING, Cause.OPERATION_HELD, f"the sync of {case.target} gets no further: {case.shut}")
     if running.finished_at is not None:
         sentence = f"the sync of {case.target} failed and will be tried again (retry {running.retry_count})"
         return _say(Phase.SYNCING, Cause.RETRYING, sentence, running.culprit or running.message)
     # Until its own result is there, the message may be the one of the operation before.
     words = running.message if case.is_about_target(running.result_sources) else ""
-    return _say(Phase.SYNCING, Cause.SYNCING, f"Argo CD is syncing {case.target}", words)
+    begun = running.started_at + HELD_AFTER if running.started_at is not None else None
+    until = begun if begun is not None and case.now < begun else None
+    return _say(Phase.SYNCING, Cause.SYNCING, f"Argo CD is syncing {case.target}", words, recheck_at=until)
 
 
 def _other_version(case: _Case, running: OperationState) -> str | None:

@@ -11,7 +11,7 @@ from bundlewatch.api.annotations import RETRY, command
 from bundlewatch.api.conditions import Reason, State
 from bundlewatch.api.moments import shown
 from bundlewatch.api.status import in_short
-from bundlewatch.api.v1alpha1 import ApplicationStatus, BundleWatch, Quarantined
+from bundlewatch.api.v1alpha1 import ApplicationStatus, BundleWatch, HistoryEntry, Quarantined
 from bundlewatch.argocd.assessment import Phase
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.engine.found import Outcome, Seen
@@ -23,7 +23,12 @@ from bundlewatch.rollout.take_back import is_judged
 _NOT_YET = frozenset({Phase.WAITING, Phase.SYNCING, Phase.PROGRESSING, Phase.SUSPENDED, Phase.OUT_OF_SYNC})
 
 
-def state_of(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State:
+def state_of(
+    watch: BundleWatch,
+    outcome: Outcome,
+    applications: Sequence[ApplicationStatus],
+    history: Sequence[HistoryEntry],
+) -> State:
     """What it all comes to: the first of these that is true."""
     unhealed = _unhealed(watch, outcome, applications)
     if unhealed is not None:
@@ -51,7 +56,7 @@ def state_of(watch: BundleWatch, outcome: Outcome, applications: Sequence[Applic
             f"from {watch.spec.repository}; correct the labels, or the sources of those that carry them",
             reason=Reason.NO_APPLICATION,
         )
-    return _rollout(watch, outcome, applications)
+    return _rollout(watch, outcome, applications, history)
 
 
 def _unhealed(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State | None:
@@ -120,7 +125,12 @@ def _not_written(seen: Seen, problem: BundleWatchError) -> State:
     return State.retrying(message, reason=problem.reason)
 
 
-def _rollout(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State:
+def _rollout(
+    watch: BundleWatch,
+    outcome: Outcome,
+    applications: Sequence[ApplicationStatus],
+    history: Sequence[HistoryEntry],
+) -> State:
     due = {
         seen.step.target.key: seen.progress.recheck_at
         for seen in outcome.seen
@@ -161,7 +171,19 @@ def _rollout(watch: BundleWatch, outcome: Outcome, applications: Sequence[Applic
     if outcome.waiting is not None:
         _, ruling = outcome.waiting
         return State.settled(f"{ruling.message}; {runs}", reason=ruling.reason)
-    return State.settled(runs)
+    return State.settled(f"{runs}{_pushed_anew(outcome, history)}")
+
+
+def _pushed_anew(outcome: Outcome, history: Sequence[HistoryEntry]) -> str:
+    """What runs under its tag is another bundle than the one that has it now; "": it is not."""
+    chosen = outcome.chosen
+    if chosen is None:
+        return ""
+    tag = chosen.candidate.tag
+    moved = next((entry.digest for entry in history if entry.tag == tag), None)
+    if moved in {None, chosen.digest}:
+        return ""
+    return f"; {tag} was pushed anew since, which deploys nothing: publish another version"
 
 
 def _what_runs(applications: Sequence[ApplicationStatus], *, healthy: bool) -> str:

@@ -8,6 +8,7 @@ from bundlewatch.api.moments import rfc3339
 from bundlewatch.api.v1alpha1 import BundleWatch, Quarantined
 from bundlewatch.argocd.assessment import Cause
 from bundlewatch.argocd.health import Assessment, assess
+from bundlewatch.argocd.running import is_digest, is_range, running_revisions
 from bundlewatch.argocd.spelling import tag_of
 from bundlewatch.engine.memory import Memory
 from bundlewatch.rollout.progress import Limits, Progress, follow
@@ -29,13 +30,14 @@ class Standing:
 class Following:
     """What is needed to tell where the targets of one BundleWatch stand at one moment.
 
-    `tags`: a complete listing, where there is one.
+    `tags`: a complete listing, where there is one. `shut`: by target, what lets no sync through at present.
     """
 
     watch: BundleWatch
     memory: Memory
     now: datetime
     tags: Collection[str] | None = None
+    shut: Mapping[tuple[str, int], str] = field(default_factory=dict)
     _limits: Limits = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +59,7 @@ class Following:
             limits=self._limits,
             now=self.now,
             vanished=vanished,
+            runs=_what_runs(target),
         )
         return Standing(target, assessment, progress)
 
@@ -108,4 +111,13 @@ class Following:
             digest=digest,
             patched_at=self.memory.set_at(target),
             now=self.now,
+            shut=self.shut.get(target.key, ""),
         )
+
+
+def _what_runs(target: Target) -> str | None:
+    """The target revision by which what runs now could be had again; None: nobody can tell."""
+    if not is_range(target.live):
+        return target.live
+    # A range would be resolved anew, and to the bundle that it is left for.
+    return next((text for text in running_revisions(target.application, target.source) if not is_digest(text)), None)

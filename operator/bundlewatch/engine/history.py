@@ -25,13 +25,12 @@ def history_of(
     """The history after a pass."""
     history = memory.history
     for back in (True, False):
-        moves = [
-            seen
-            for seen in outcome.seen
-            if seen.moved_from is not None and back == (seen.step.action is Action.TAKE_BACK)
-        ]
-        if moves:
-            history = _with_moves(history, moves, memory, candidate, now=now)
+        moves: dict[str, list[Seen]] = {}  # by tag: what nothing told of may have been moved one by one
+        for seen in outcome.seen:
+            if seen.moved_from is not None and back == (seen.step.action is Action.TAKE_BACK):
+                moves.setdefault(tag_of(seen.step.desired), []).append(seen)
+        for together in moves.values():
+            history = _with_moves(history, together, memory, candidate, now=now)
     return _with_health(history, outcome, applications, now=now)[:HISTORY_MAX]
 
 

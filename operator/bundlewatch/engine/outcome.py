@@ -77,16 +77,17 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
             return _heard(watch, before)  # a restart: what was said still stands
         return _heard(watch, _told(watch, before, state, now=now))
     candidate = _candidate(outcome, before)
+    history = history_of(outcome, memory, candidate, applications, now=now)
+    before = replace(before, history=history)
     status = replace(
         before,
         target=in_short(sorted({entry.name for entry in applications})),
         current=_current(applications, candidate, before, read=outcome.read),
         candidate=candidate,
         verdicts=_verdicts(outcome, before),
-        history=history_of(outcome, memory, candidate, applications, now=now),
     )
     status = _gates_told(status, outcome)
-    return _heard(watch, _told(watch, status, state_of(watch, outcome, applications), now=now))
+    return _heard(watch, _told(watch, status, state_of(watch, outcome, applications, history), now=now))
 
 
 def status_of_mistake(identity: Identity, error: BundleWatchError, *, now: str) -> Status:
@@ -268,12 +269,13 @@ def _current(
     if not tags:
         return None
     tag = min(tags, key=lambda text: _age(text, read(text)))
+    moved = next((entry for entry in before.history if entry.tag == tag), None)
     for known in (candidate, before.current, before.candidate):
-        if known is not None and known.tag == tag:
+        # Pushed anew since it was moved to, a tag is another bundle than the one that runs.
+        if known is not None and known.tag == tag and (moved is None or moved.digest in {None, known.digest}):
             return known
-    for entry in before.history:
-        if entry.tag == tag:
-            return Bundle(tag=tag, digest=entry.digest, version=entry.version)
+    if moved is not None:
+        return Bundle(tag=tag, digest=moved.digest, version=moved.version)
     reading = read(tag)
     return Bundle(tag=tag, version=str(reading) if reading is not None else None)
 

@@ -34,6 +34,7 @@ from bundlewatch.engine.neighbours import Neighbours, ReadsArgoCD
 from bundlewatch.engine.planning import Planner, Standings
 from bundlewatch.engine.policies import Judge
 from bundlewatch.engine.route import Route
+from bundlewatch.engine.shut_windows import what_is_shut
 from bundlewatch.errors import BundleWatchError, ObjectGone
 from bundlewatch.policy.gates import Gates
 from bundlewatch.rollout.plan import Action, Step, blocked, held, running_of, runs
@@ -84,6 +85,12 @@ async def reconcile(
     memory = Memory.of(watch)
     outcome.quarantine = memory.quarantine(targets, now=now)
     following = Following(watch, memory, now, tags=listing.tags if listing is not None else None)
+    neighbours = Neighbours(world.argocd)
+    before = following.of_all(targets)
+    shut = await what_is_shut(before.values(), neighbours=neighbours, now=now)
+    if shut:
+        following = replace(following, shut=shut)
+        before = following.of_all(targets)
     work = _Pass(
         watch,
         policy,
@@ -93,8 +100,8 @@ async def reconcile(
         following,
         outcome,
         planner=Planner(watch, memory, policy.read, now),
-        neighbours=Neighbours(world.argocd),
-        before=following.of_all(targets),
+        neighbours=neighbours,
+        before=before,
     )
     if work.has_failed(targets):
         return outcome

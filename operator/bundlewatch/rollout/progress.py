@@ -72,11 +72,13 @@ def follow(
     limits: Limits,
     now: datetime,
     vanished: bool = False,
+    runs: str | None = None,
 ) -> Progress:
     """Where a target stands that is set to `live`.
 
     `record`: what status remembers of it. `moved_at`: when we set it to `live`, where no status tells of that yet.
-    `vanished`: a complete listing does not have the tag any more.
+    `vanished`: a complete listing does not have the tag any more. `runs`: the target revision by which what runs could
+    be had again, which of a range is another than `live`; None: nobody can tell.
     """
     known = record if record is not None and record.target in {live, None, ""} and moved_at is None else None
     since = _since(record, assessment.phase, live=live) if moved_at is None else None
@@ -86,7 +88,7 @@ def follow(
     recheck_at = assessment.recheck_at
     if assessment.phase is Phase.HEALTHY:
         if deadline is None or now >= since + SETTLE:
-            return Progress(assessment.phase, since, None, live, recheck_at=recheck_at)
+            return Progress(assessment.phase, since, None, runs or last_healthy, recheck_at=recheck_at)
         return Progress(assessment.phase, since, deadline, last_healthy, recheck_at=_first(recheck_at, since + SETTLE))
     failure, refresh = None, False
     if deadline is not None:

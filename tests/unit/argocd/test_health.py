@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bundlewatch.argocd.application import parse
-from bundlewatch.argocd.health import MESSAGE_LIMIT, Assessment, Cause, Phase, assess
+from bundlewatch.argocd.health import HELD_AFTER, MESSAGE_LIMIT, Assessment, Cause, Phase, assess
 
 NOW = datetime(2026, 11, 24, 0, 10, 0, tzinfo=UTC)
 PATCHED = NOW - timedelta(seconds=30)
@@ -85,9 +85,11 @@ def judge(
     digest: str | None = None,
     patched_at: datetime | None = PATCHED,
     now: datetime = NOW,
+    shut: str = "",
     **different: Any,
 ) -> Assessment:
-    return assess(parse(body(**different)), 0, target=target, digest=digest, patched_at=patched_at, now=now)
+    live = parse(body(**different))
+    return assess(live, 0, target=target, digest=digest, patched_at=patched_at, now=now, shut=shut)
 
 
 def error(kind: str, words: str = "because") -> list[dict[str, str]]:
@@ -255,7 +257,29 @@ def test_every_word_can_come_up() -> None:
     rows = next(mark for mark in test_where_it_stands.pytestmark if mark.name == "parametrize").args[1]
     shown = {row.values[2] for row in rows}
 
-    assert set(Cause) - shown == {Cause.TAG_MOVED, Cause.AUTO_SYNC_HELD}, "each of these has a test of its own"
+    assert set(Cause) - shown == {Cause.TAG_MOVED, Cause.AUTO_SYNC_HELD, Cause.OPERATION_HELD}, (
+        "each of these has a test of its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "cause"),
+    [
+        pytest.param(RUNNING, Cause.OPERATION_HELD, id="it runs, and gets no further"),
+        pytest.param(operation("Running", retryCount=2), Cause.OPERATION_HELD, id="it waits to be tried again"),
+        pytest.param(operation("Terminating", end=None), Cause.SYNCING, id="it is ended all the same"),
+    ],
+)
+def test_a_sync_window_holds_what_runs(state: Mapping[str, Any], cause: Cause) -> None:
+    found = judge(operation_state=state, shut="the window holds every sync back")
+
+    assert found.cause is cause
+
+
+def test_what_runs_for_a_while_is_looked_at_again() -> None:
+    found = judge(operation_state=operation("Running", start=26, end=None))
+
+    assert found.recheck_at == PATCHED + timedelta(seconds=26) + HELD_AFTER
 
 
 def test_a_result_outweighs_what_an_older_operation_was_asked() -> None:

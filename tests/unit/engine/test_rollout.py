@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bundlewatch.errors import ClusterUnavailable, RegistryUnavailable
+from unit.engine.mishaps import Act, argocd_says
 from unit.engine.setting import Setting, shop, until
-from unit.engine.world import at, in_virtual_time
+from unit.engine.world import NOW, at, in_virtual_time
 
 QUICK: dict[str, Any] = {"interval": "10s", "rollout": {"timeout": "5m", "degradedFor": "1m"}}
 
@@ -484,6 +486,50 @@ async def test_no_sync_is_asked_for_against_a_sync_window_which_is_named(kind: s
         await asyncio.sleep(30)
 
     assert "operation" not in setting.server.applications["shop"]
+
+
+@in_virtual_time
+async def test_the_time_stands_still_while_a_sync_window_holds_a_running_operation() -> None:
+    setting = shop(**QUICK)
+    setting.server.applications["shop"]["spec"]["project"] = "web"
+    window = {"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}
+    setting.server.app_projects["web"] = {"spec": {"syncWindows": [window]}}
+    async with setting.running():
+        await asyncio.sleep(1)
+        setting.registry.publish("1.0.1")
+        await until(lambda: setting.server.revision() == "1.0.1", within_s=30)
+        syncing = argocd_says(setting.server.applications["shop"], Act.SYNCING, now=NOW + timedelta(seconds=30))
+        setting.server.applications["shop"] = syncing
+        setting.server.touch_application()
+        await asyncio.sleep(3600)
+        assert (setting.server.revision(), entry(setting)["phase"]) == ("1.0.1", "Waiting")
+        assert "window" in entry(setting)["message"]
+        written = setting.server.status_writes
+        await asyncio.sleep(3600)
+        assert setting.server.status_writes == written
+
+        setting.server.app_projects["web"] = {"spec": {}}
+        setting.server.touch_application()
+        await asyncio.sleep(60)
+        assert entry(setting)["phase"] == "Syncing"
+        await until(lambda: setting.server.revision() == "1.0.0", within_s=300)
+
+    assert setting.server.status()["quarantine"][0]["reason"] == "TimedOut"
+
+
+@in_virtual_time
+async def test_what_a_range_runs_is_the_way_back_from_what_replaced_it() -> None:
+    setting = shop(revision="1.0.0", **QUICK)
+    ranged = setting.server.applications["shop"]
+    ranged["spec"]["source"]["targetRevision"] = "~1.0"
+    ranged["status"]["sync"] |= {"comparedTo": {"source": ranged["spec"]["source"]}, "revision": "1.0.0"}
+    async with setting.running():
+        await asyncio.sleep(1)
+        await goes_back(setting)
+        await asyncio.sleep(30)
+
+    assert setting.server.revision() == "1.0.0"
+    assert setting.server.ready() == ("False", "RolledBack")
 
 
 @in_virtual_time

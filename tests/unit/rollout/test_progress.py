@@ -16,6 +16,10 @@ LIVE = "1.0.1"
 SOON = "2026-11-24T12:00:05Z"
 
 
+def ranged(*, last: str) -> ApplicationStatus:
+    return ApplicationStatus(name="shop", source=0, target="~1.0", phase="Healthy", since=SOON, last_healthy=last)
+
+
 def says(cause: Cause, phase: Phase) -> Assessment:
     return Assessment(phase=phase, cause=cause, message="Argo CD's words")
 
@@ -49,9 +53,19 @@ def progress(
     live: str = LIVE,
     moved_at: datetime | None = None,
     vanished: bool = False,
+    runs: str | None = "",
     now: datetime = NOW,
 ) -> Progress:
-    return follow(assessment, live=live, record=record, moved_at=moved_at, limits=LIMITS, now=now, vanished=vanished)
+    return follow(
+        assessment,
+        live=live,
+        record=record,
+        moved_at=moved_at,
+        limits=LIMITS,
+        now=now,
+        vanished=vanished,
+        runs=live if runs == "" else runs,
+    )
 
 
 def test_a_move_begins_a_release_with_a_deadline() -> None:
@@ -148,6 +162,17 @@ def test_what_was_healthy_before_does_not_fail_any_more() -> None:
     found = progress(DEGRADED, settled)
 
     assert (found.failure, found.recheck_at, found.last_healthy) == (None, None, LIVE)
+
+
+@pytest.mark.parametrize(
+    ("runs", "last"),
+    [
+        pytest.param("1.0.1", "1.0.1", id="Argo CD tells what"),
+        pytest.param(None, "1.0.0", id="and if it does not, what is known from before"),
+    ],
+)
+def test_of_a_range_that_is_healthy_what_it_runs_is_the_way_back(runs: str | None, last: str) -> None:
+    assert progress(HEALTHY, ranged(last="1.0.0"), live="~1.0", runs=runs).last_healthy == last
 
 
 def test_what_somebody_else_has_set_is_no_release_of_ours() -> None:
