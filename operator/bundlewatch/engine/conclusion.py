@@ -77,7 +77,9 @@ def _unhealed(watch: BundleWatch, outcome: Outcome, applications: Sequence[Appli
         elif all(outcome.quarantine.has(back) for back in backs):
             because = f"; {backs[0]}, which was healthy there before, has failed since"
         stays = f"it stays on {in_short([found.name for found in ill])}{because}"
-        return State.stalled(f"{_why(entry)}; {stays}; {_again(watch, entry)}", reason=Reason.RELEASE_FAILED)
+        sound = next((back for back in backs if not outcome.quarantine.has(back)), "a tag that you trust")
+        cure = f"to go back, set spec.pin to {sound}; else {_again(watch, entry)}"
+        return State.stalled(f"{_why(entry)}; {stays}; {cure}", reason=Reason.RELEASE_FAILED)
     return None
 
 
@@ -92,8 +94,11 @@ def _taken_back(watch: BundleWatch, outcome: Outcome, applications: Sequence[App
         stays = in_short([found.name for found in applications if tag_of(found.current or "") == entry.tag])
         message = f"{same}{_why(entry)}{f'; it stays on {stays}' if stays else ''}; {_again(watch, entry)}"
         return State.stalled(message, reason=Reason.RELEASE_FAILED)
-    back = ", ".join(_set_to(found) for found in others[:3])
-    message = f"{same}{_why(entry)}; it was taken back; {back}; {_again(watch, entry)}"
+    went_back = [found for found in others if tag_of(found.previous or "") == entry.tag]
+    back = ", ".join(_set_to(found) for found in (went_back or others)[:3])
+    kept = [found.name for found in applications if tag_of(found.target or "") == entry.tag]
+    keeps = f"; {in_short(kept)} keeps it, and was healthy with it" if kept else ""
+    message = f"{same}{_why(entry)}; it was taken back; {back}{keeps}; {_again(watch, entry)}"
     return State.stalled(message, reason=Reason.ROLLED_BACK)
 
 
@@ -171,7 +176,8 @@ def _rollout(
     if outcome.waiting is not None:
         _, ruling = outcome.waiting
         return State.settled(f"{ruling.message}; {runs}", reason=ruling.reason)
-    return State.settled(f"{runs}{_pushed_anew(outcome, history)}")
+    pinned = f"; spec.pin keeps it at {watch.spec.pin}" if watch.spec.pin is not None else ""
+    return State.settled(f"{runs}{pinned}{_pushed_anew(outcome, history)}")
 
 
 def _pushed_anew(outcome: Outcome, history: Sequence[HistoryEntry]) -> str:

@@ -163,6 +163,8 @@ def in_order(watch: BundleWatch, upstreams: Upstreams) -> None:
             by_name[name] = found
             ahead += [after.name for after in found.spec.gates.after]
     way = cycle(watch, by_name)
+    if way == (watch.name, watch.name):
+        raise InvalidSpec("spec.gates.after names this BundleWatch itself, which would wait for ever: take it out")
     if way is not None:
         raise InvalidSpec(
             f"spec.gates.after leads back to itself, {' -> '.join(way)}, so that each waits for the next for ever: "

@@ -24,15 +24,18 @@ def notices(watch: Identity, before: Status, after: Status, outcome: Outcome, *,
             continue
         target, application = seen.step.desired, seen.step.target.application
         origin = f" from {moved_from}" if moved_from else ""
+        moved, why = "moved", f": {seen.step.message}" if seen.step.message else ""
+        if seen.done_at is None and not origin:  # perhaps long ago: whoever knew has lost it
+            moved, why = "had moved", ", and no status told of it"
         if seen.step.action is Action.TAKE_BACK:
             yield from _taken_back(watch, seen, (*after.quarantine, *before.quarantine), now=now)
             continue
-        yield Notice(subject, "Normal", MOVED, f"moved Application {application.name}{origin} to {target}", now)
+        yield Notice(subject, "Normal", MOVED, f"{moved} Application {application.name}{origin} to {target}{why}", now)
         yield Notice(
             _application(application),
             "Normal",
             TARGET_REVISION_CHANGED,
-            f"BundleWatch {watch.name} moved targetRevision{origin} to {target}",
+            f"BundleWatch {watch.name} {moved} targetRevision{origin} to {target}{why}",
             now,
         )
     ready, was = _ready(after), _ready(before)

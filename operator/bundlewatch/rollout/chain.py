@@ -151,6 +151,8 @@ def _repository(watch: BundleWatch) -> str:
 def _said(upstream: Identity) -> str:
     """What the upstream says of itself, in short; it ends a message."""
     status = upstream.status
+    stalled = next((found.reason for found in status.conditions if found.type == "Stalled"), "")
+    verb = f"is stalled ({stalled}) and says" if stalled else "says"
     ready = next((condition.message for condition in status.conditions if condition.type == "Ready"), "")
     said = clean(status.summary or ready, max_length=_SAID_LIMIT)
-    return f'; it says: "{said}"' if said else ""
+    return f'; it {verb}: "{said}"' if said else ""

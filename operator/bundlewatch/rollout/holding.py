@@ -38,6 +38,8 @@ class Contest:
     """It was put back, and is set again; `reverts`: when that happened of late, this time included."""
 
     reverts: tuple[datetime, ...]
+    message: str
+    """Who had set it to what, and why that does not stand."""
 
 
 def intrusion(
@@ -55,7 +57,8 @@ def intrusion(
     if record.phase not in {HELD, REVERTED} and (override or by_maker):
         reverts = lately(record, now=now)
         if len(reverts) < REVERTS_MAX:
-            return Contest((*reverts, now))
+            why = "rollout.onExternalChange is Override" if override else "that is what its maker puts back"
+            return Contest((*reverts, now), f"{writer or 'somebody'} had set {target.live or 'nothing'}; {why}")
         return Hold(REVERTED, _fought(writer, target, record.target or "", watch))
     if record.phase == REVERTED:
         return Hold(REVERTED, _fought(writer, target, record.target or "", watch))
@@ -127,7 +130,7 @@ def _held(writer: str, target: Target, wanted: str, watch: str) -> str:
 def _fought(writer: str, target: Target, wanted: str, watch: str) -> str:
     live = target.source.target_revision or "nothing"
     fought = (
-        f"{writer or 'somebody'} set targetRevision back to {live} {REVERTS_MAX} times within ten minutes after "
+        f"{writer or 'somebody'} set targetRevision back to {live} {REVERTS_MAX + 1} times within ten minutes after "
         f"BundleWatch had set {wanted}, so it is left alone"
     )
     return f"{fought}{_cause(target)}; to try again: {_resume(target, watch)}"

@@ -200,8 +200,9 @@ def _step(choice: Choice, target: Target, *, record: ApplicationStatus | None, t
         match _intrusion(target, record, terms):
             case Hold() as hold:
                 return _hold(target, record, hold)
-            case Contest(reverts):
-                pass
+            case Contest(reverts, why):
+                found = _allowed(choice, target, desired, terms)
+                return replace(found, reverts=reverts, message=why if found.action is Action.MOVE else found.message)
     return replace(_allowed(choice, target, desired, terms), reverts=reverts)
 
 

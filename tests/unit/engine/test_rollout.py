@@ -194,7 +194,10 @@ async def test_on_hold_it_stays_as_it_is_and_says_so() -> None:
         await asyncio.sleep(3600)
         assert setting.server.revision() == "1.0.1"
         assert setting.server.ready() == ("False", "ReleaseFailed")
-        assert "it stays on shop" in setting.server.status()["conditions"][0]["message"]
+        assert (
+            "it stays on shop; to go back, set spec.pin to 1.0.0;"
+            in setting.server.status()["conditions"][0]["message"]
+        )
         assert [found["tag"] for found in setting.server.status()["quarantine"]] == ["1.0.1"]
 
         await release(setting, "1.0.2")
@@ -310,6 +313,11 @@ async def test_a_failure_in_a_later_wave_leaves_what_is_healthy_alone() -> None:
 
     assert setting.server.revision("canary") == "1.0.1"
     assert setting.server.revision("shop") == "1.0.0"
+    ready = setting.server.status()["conditions"][0]["message"]
+    assert "it was taken back; shop is set to 1.0.0; canary keeps it, and was healthy with it;" in ready
+    annotations = {name: setting.server.applications[name]["metadata"]["annotations"] for name in ("canary", "shop")}
+    assert "bundlewatch.dev/newer" not in annotations["canary"]
+    assert annotations["shop"]["bundlewatch.dev/newer"].startswith("1.0.1 is not taken: quarantined")
 
 
 @in_virtual_time
@@ -452,7 +460,10 @@ async def test_with_override_a_fight_ends_after_three_times() -> None:
         await asyncio.sleep(1200)
 
     assert setting.server.revision() == "1.0.0"
-    assert len(setting.server.told("Moved")) == 4
+    first, *again = setting.server.told("Moved")
+    assert first == "moved Application shop from 1.0.0 to 1.0.1"
+    why = "flux had set 1.0.0; rollout.onExternalChange is Override"
+    assert again == [f"moved Application shop from 1.0.0 to 1.0.1: {why}"] * 3
     assert setting.server.ready() == ("False", "Reverted")
     assert "flux" in entry(setting)["message"]
 
@@ -780,3 +791,45 @@ async def test_what_was_lost_with_a_status_gets_all_its_time_again() -> None:
         setting.server.sync()
         await asyncio.sleep(30)
     assert setting.server.ready() == ("True", "UpToDate")
+
+
+@in_virtual_time
+async def test_what_is_held_tells_so_in_argo_cd_too() -> None:
+    async with started(**QUICK) as setting:
+        await release(setting, "1.0.1")
+        await asyncio.sleep(30)
+        setting.server.edit_application(revision="0.9.0", manager="kubectl-edit")
+        await asyncio.sleep(30)
+
+    told = setting.server.applications["shop"]["metadata"]["annotations"]
+    assert told["bundlewatch.dev/newer"].startswith(
+        "kubectl-edit set targetRevision to 0.9.0 after BundleWatch had set"
+    )
+    assert (told["bundlewatch.dev/version"], told.get("bundlewatch.dev/digest")) == ("0.9.0", None)
+
+
+@in_virtual_time
+async def test_what_is_pinned_says_so_wherever_one_looks() -> None:
+    async with started(**QUICK) as setting:
+        await release(setting, "1.0.1")
+        setting.server.edit_watch(pin="1.0.0")
+        await until(lambda: setting.server.revision() == "1.0.0", within_s=30)
+        setting.server.sync()
+        await asyncio.sleep(60)
+
+    assert setting.server.status()["summary"] == "shop runs 1.0.0, Synced and Healthy; spec.pin keeps it at 1.0.0"
+    told = setting.server.applications["shop"]["metadata"]["annotations"]
+    assert told["bundlewatch.dev/newer"] == "spec.pin asks for exactly 1.0.0"
+
+
+@in_virtual_time
+async def test_a_tag_pushed_anew_is_told_and_what_runs_keeps_its_digest() -> None:
+    async with started(**QUICK) as setting:
+        await release(setting, "1.0.1")
+        await asyncio.sleep(30)
+        before = setting.server.status()["current"]["digest"]
+        setting.registry.publish("1.0.1", description="another bundle")
+        await asyncio.sleep(60)
+
+    assert setting.server.status()["current"]["digest"] == before != setting.server.status()["candidate"]["digest"]
+    assert "1.0.1 was pushed anew since, which deploys nothing" in setting.server.status()["summary"]

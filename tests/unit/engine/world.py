@@ -357,7 +357,8 @@ class ApiServer:
             body = apply(self.applications[name], operations)
         except Refused as error:
             raise ObjectChanged("the server rejected our request due to an error in our request") from error
-        _written_by(body, "bundlewatch", when=at())
+        if any(not operation["path"].startswith("/metadata/") for operation in operations if operation["op"] != "test"):
+            _written_by(body, "bundlewatch", when=at())
         self._store(self.applications, body, APPLICATIONS)
         if self.answering is not None:
             await self.answering.wait()

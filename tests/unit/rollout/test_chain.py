@@ -131,10 +131,17 @@ def test_in_another_repository_the_version_counts(
                         "reason": "AccessDenied",
                         "message": "no access",
                         "lastTransitionTime": "2026-11-27T00:00:00Z",
-                    }
+                    },
+                    {
+                        "type": "Stalled",
+                        "status": "True",
+                        "reason": "AccessDenied",
+                        "message": "no access",
+                        "lastTransitionTime": "2026-11-27T00:00:00Z",
+                    },
                 ]
             ),
-            'has not had it healthy yet; it says: "no access"',
+            'has not had it healthy yet; it is stalled (AccessDenied) and says: "no access"',
             id="or its condition",
         ),
         pytest.param(watch(), "has not had it healthy yet", id="it says nothing"),

@@ -52,13 +52,17 @@ def test_a_person_who_goes_back_to_what_was_before_is_no_controller() -> None:
 
 
 def test_with_override_it_is_set_again() -> None:
-    assert found(target("1.0.7", manager="kubectl-edit"), wanted(), override=True) == Contest((NOW,))
+    why = "kubectl-edit had set 1.0.7; rollout.onExternalChange is Override"
+
+    assert found(target("1.0.7", manager="kubectl-edit"), wanted(), override=True) == Contest((NOW,), why)
 
 
 def test_what_a_maker_puts_back_is_set_again() -> None:
     aim = target("1.0.0", manager="argocd-applicationset-controller", **BY_A_SET)
 
-    assert found(aim, wanted()) == Contest((NOW,))
+    why = "argocd-applicationset-controller had set 1.0.0; that is what its maker puts back"
+
+    assert found(aim, wanted()) == Contest((NOW,), why)
 
 
 def test_a_person_may_change_what_a_set_has_made() -> None:
@@ -73,7 +77,7 @@ def test_the_fourth_time_within_ten_minutes_it_is_left_alone_and_the_rule_to_add
     assert isinstance(hold, Hold)
     assert hold.phase == REVERTED
     assert "argocd-applicationset-controller" in hold.message
-    assert "3 times within ten minutes" in hold.message
+    assert "4 times within ten minutes" in hold.message
     assert "ignoreApplicationDifferences" in hold.message
 
 
