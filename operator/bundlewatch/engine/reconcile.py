@@ -35,6 +35,7 @@ from bundlewatch.engine.planning import Planner, Standings
 from bundlewatch.engine.policies import Judge
 from bundlewatch.engine.route import Route
 from bundlewatch.engine.shut_windows import what_is_shut
+from bundlewatch.engine.telling import tell_applications
 from bundlewatch.errors import BundleWatchError, ObjectGone
 from bundlewatch.policy.gates import Gates
 from bundlewatch.rollout.plan import Action, Step, blocked, held, running_of, runs
@@ -229,38 +230,9 @@ class _Pass:
         return replace(seen, assessment=replace(seen.assessment, message=message))
 
     async def annotate(self) -> None:
-        """Tell the Applications that were given a bundle of ours what is new about it, and why nothing newer runs."""
-        if self.outcome.selection is None:
-            return
-        passed_over, general = self._passed_over()
-        composer = self._composer
-        for seen in self.outcome.seen:
-            if seen.step.action in {Action.MOVE, Action.TAKE_BACK}:
-                continue  # it has just been told
-            if not self.world.applications.stands(self.watch):
-                return
-            held_back = seen.step.action in {Action.QUEUE, Action.REFUSE, Action.HOLD}
-            runs_it = seen.step.target.tag == passed_over
-            newer = seen.step.message if held_back else "" if runs_it else general
-            operations = await composer.told(seen.step, newer=newer)
-            if operations:
-                try:
-                    await self.world.applications.patch(seen.step.target.application, operations)
-                except BundleWatchError as error:
-                    logger.debug("an Application was not told: %s", error)  # the next pass tells it
-
-    def _passed_over(self) -> tuple[str, str]:
-        """The tag that goes nowhere now although it would be the choice, and why; "", "": there is none."""
-        outcome = self.outcome
-        if self.watch.spec.pin is not None:
-            return "", f"spec.pin asks for exactly {self.watch.spec.pin}"
-        if outcome.failed is not None:
-            verdict, _ = outcome.failed
-            return verdict.tag, f"{verdict.tag} is not taken: {verdict.message}"
-        if outcome.waiting is not None:
-            waiting, ruling = outcome.waiting
-            return waiting.candidate.tag, ruling.message
-        return "", ""
+        await tell_applications(
+            self.outcome, watch=self.watch, composer=self._composer, applications=self.world.applications
+        )
 
     async def _carry_out(self, steps: Sequence[Step], decide: Decide) -> list[Done]:
         return await carry_out(
