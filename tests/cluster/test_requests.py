@@ -7,11 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bundlewatch.api.annotations import retry_requested
-from bundlewatch.api.status import Quarantined, Verdict
+from bundlewatch.api.status import Approved, FirstSeen, Quarantined, Verdict
 from bundlewatch.cli import main
 from kit.cluster import Cluster
 from kit.shop import DIGEST, LATER, THEN, Shop, app
 
+OTHER = "sha256:" + "2" * 64
 MANUAL = {"gates": {"approval": "Manual"}}
 FAILED = Quarantined(tag="1.0.5", digest=DIGEST, reason="Degraded", message="shop", since=THEN)
 EARLIER = Quarantined(tag="1.0.4", digest=DIGEST, reason="SyncFailed", message="shop", since=THEN)
@@ -53,18 +54,19 @@ def refused(shop: Shop, command: str, *arguments: str) -> str:
     ("bundle", "verdict", "says"),
     [
         pytest.param(
-            "1.0.4", ("AwaitingApproval", "nobody has"), "it goes now, if no other gate is closed", id="awaited"
+            "1.0.4", ("AwaitingApproval", "nobody has"), "it goes as soon as nothing else is against it", id="awaited"
         ),
         pytest.param(
             f"1.0.4@{DIGEST}",
             ("AwaitingApproval", "nobody has"),
-            "it goes now, if no other gate is closed",
+            "it goes once the operator finds that 1.0.4 has this digest",
             id="digest",
         ),
         pytest.param(
             "1.0.4", ("Quarantined", "it failed"), "but so far it is Quarantined: it failed", id="quarantined"
         ),
         pytest.param("1.0.4", None, "it goes once it is listed and nothing else is against it", id="not-listed"),
+        pytest.param(f"1.0.4@{DIGEST}", None, "it goes once it is listed with this digest and nothing", id="not-known"),
     ],
 )
 def test_an_approval_is_written_and_what_comes_next_is_told(
@@ -78,13 +80,57 @@ def test_an_approval_is_written_and_what_comes_next_is_told(
 
     assert shop.annotation("approve") == bundle
     assert said.startswith(f"BundleWatch argocd/shop: {bundle} is approved; ")
-    assert said.endswith(says)
+    assert says in said
+
+
+def test_the_other_gates_that_an_approved_bundle_waits_for_are_told(shop: Shop) -> None:
+    always = {"kind": "Deny", "schedule": "* * * * *", "duration": "1h"}
+    shop.create(gates={"approval": "Manual", "minAge": "1h", "windows": [always], "after": [{"name": "staging"}]})
+    seen = FirstSeen(tag="1.0.4", digest=DIGEST, time="2066-11-24T04:26:50Z")
+    waits = Verdict(tag="1.0.4", reason="AwaitingApproval", message="nobody has")
+    shop.says(app(target="1.0.3"), chosen="1.0.3", verdicts=(waits,), first_seen=(seen,))
+
+    said = run(shop, "approve", "1.0.4")
+
+    assert "it goes once these gates are open as well: 1.0.4 must be 1h old: it was first seen 2066-11-24" in said
+    assert "Applications are not moved within window" in said
+    assert said.endswith("spec.gates.after, healthy on staging")
+
+
+@pytest.mark.parametrize(
+    ("before", "recorded", "after", "lost"),
+    [
+        pytest.param("1.0.5", (), "1.0.4", True, id="not-recorded"),
+        pytest.param(f"1.0.5@{DIGEST}", (Approved(tag="1.0.5", digest=OTHER),), "1.0.4", True, id="another-recorded"),
+        pytest.param("1.0.5", (Approved(tag="1.0.5", digest=DIGEST),), "1.0.4", False, id="recorded"),
+        pytest.param("1.0.4", (), f"1.0.4@{DIGEST}", False, id="the-same-more-exactly"),
+        pytest.param(f"1.0.4@{OTHER}", (), f"1.0.4@{DIGEST}", True, id="another-digest"),
+        pytest.param("1.0.4", (), "1.0.4", False, id="the-same"),
+    ],
+)
+def test_an_earlier_approval_that_is_lost_is_named_with_the_command_to_give_it_again(
+    shop: Shop, before: str, recorded: tuple[Approved, ...], after: str, *, lost: bool
+) -> None:
+    shop.create(**MANUAL)
+    shop.says(app(target="1.0.3"), chosen="1.0.3", approved=recorded)
+    assert called(shop, "approve", before).stderr == ""
+
+    done = called(shop, "approve", after)
+
+    assert (done.exit_code, shop.annotation("approve")) == (0, after)
+    assert done.stderr == (
+        f"bundlewatch: the approval of {before} is replaced, and status.approved does not have it yet; to give it "
+        f"again: bundlewatch approve shop -n {shop.namespace} {before}\n"
+        if lost
+        else ""
+    )
 
 
 @pytest.mark.parametrize(
     ("spec", "bundle", "says"),
     [
         pytest.param({}, "1.0.4", "needs no approval: spec.gates.approval is Automatic", id="automatic"),
+        pytest.param({}, "1.0.4", "says `bundlewatch explain shop -n argocd --tag 1.0.4`", id="what-then"),
         pytest.param(MANUAL, ">=1", "must be one tag, not a range", id="range"),
         pytest.param(MANUAL, "1.0.4@4d5b", "the digest is none", id="no-digest"),
         pytest.param(MANUAL, "1.0.4@", "the digest is none", id="empty-digest"),
@@ -117,7 +163,7 @@ def test_what_failed_is_tried_again_each_time_it_is_asked_for(shop: Shop, argume
     assert first != second
     assert retry_requested({"bundlewatch.dev/retry": second}) == second  # status can answer it as it stands
     assert f"{tag} is to be tried again; it failed (" in said
-    assert said.endswith(f"bundlewatch wait shop --for {tag}")
+    assert said.endswith(f"bundlewatch wait shop -n argocd --for {tag}")
 
 
 def test_what_is_not_quarantined_is_not_tried_again_and_what_is_gets_listed(shop: Shop) -> None:
@@ -135,7 +181,9 @@ def test_without_a_quarantine_there_is_nothing_to_try_again(shop: Shop) -> None:
     shop.create()
     shop.says(app())
 
-    assert "nothing is quarantined by BundleWatch argocd/shop" in refused(shop, "retry")
+    said = refused(shop, "retry")
+
+    assert "nothing is quarantined by BundleWatch argocd/shop; `kubectl describe bw shop -n argocd` says what" in said
 
 
 # suspend and resume
@@ -150,7 +198,7 @@ def test_suspend_stops_it_and_says_what_is_left_as_it_is(shop: Shop) -> None:
     assert shop.live()["spec"]["suspend"] is True
     assert said == (
         "BundleWatch argocd/shop is suspended; a release is under way on shop, and is left as it is; "
-        "to go on: bundlewatch resume shop"
+        "to go on: bundlewatch resume shop -n argocd"
     )
     assert run(shop, "suspend") == "BundleWatch argocd/shop is suspended already"
 
@@ -197,7 +245,9 @@ def test_reconcile_asks_and_does_not_wait(shop: Shop) -> None:
     said = run(shop, "reconcile")
 
     assert shop.annotation("reconcile")
-    assert said.startswith("BundleWatch argocd/shop: the registry is looked at now")
+    assert said == (
+        "BundleWatch argocd/shop: the registry is looked at now; what came of it: kubectl get bw shop -n argocd"
+    )
 
 
 def test_reconcile_can_wait_for_the_answer_and_prints_it(shop: Shop) -> None:
@@ -224,7 +274,7 @@ def test_an_answer_that_does_not_come_is_told_with_3(shop: Shop) -> None:
 def test_what_is_suspended_looks_at_nothing(shop: Shop) -> None:
     shop.create(suspend=True)
 
-    assert "is suspended and looks at nothing; first: bundlewatch resume shop" in refused(shop, "reconcile")
+    assert "is suspended and looks at nothing; first: bundlewatch resume shop -n argocd" in refused(shop, "reconcile")
 
 
 # All of them

@@ -1,6 +1,7 @@
 """`bundlewatch wait` on the real API server, while the test says in status what the operator would."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bundlewatch.api.status import Quarantined, Verdict
+from bundlewatch.api.status import Condition, Quarantined, Verdict
 from kit.argocd import Standin
 from kit.cluster import Cluster
 from kit.scene import Scene
@@ -92,7 +93,8 @@ def test_a_release_that_was_taken_back_ends_with_1_and_says_what_argo_cd_said(sh
     assert "  -  Degraded  1.0.4 failed and is quarantined" in lines[-1]
     assert err == (
         f"bundlewatch: BundleWatch {shop.namespace}/shop: Degraded: 1.0.4 failed and is quarantined: {message}; "
-        "now set: shop 1.0.3\n"
+        "now set: shop 1.0.3; publish something newer, or have it tried again: bundlewatch retry shop "
+        f"-n {shop.namespace} 1.0.4\n"
     )
 
 
@@ -129,6 +131,46 @@ def test_when_time_is_up_it_says_what_it_waited_for_and_ends_with_3(shop: Shop) 
     assert err == (
         f"bundlewatch: time is up after 3 s; BundleWatch {shop.namespace}/shop waits: AwaitingApproval: 1.0.4: "
         "nobody has approved it\n"
+    )
+
+
+def test_a_mistake_in_the_spec_that_the_operator_tells_of_ends_with_2_at_once(shop: Shop) -> None:
+    before_the_push(shop)
+    wrong = {"reason": "InvalidSpec", "message": "spec.gates.windows[0] is wrong", "last_transition_time": THEN}
+    found = (Condition(type="Ready", status="False", **wrong), Condition(type="Stalled", status="True", **wrong))
+    shop.says(app(target="1.0.3"), chosen="1.0.3", conditions=found)
+
+    code, lines, err = shop.start("wait", "--for", "1.0.4").end()
+
+    assert (code, lines) == (2, [])
+    assert err == f"bundlewatch: BundleWatch {shop.namespace}/shop: InvalidSpec: spec.gates.windows[0] is wrong\n"
+
+
+def test_an_operator_that_is_not_heard_of_is_told_with_what_to_check(shop: Shop) -> None:
+    before_the_push(shop)
+
+    code, lines, err = shop.start("wait", "--for", "1.0.4", "--timeout", "2s").end()
+
+    assert code == 3
+    assert lines[0].endswith("  -  NotLooked  the operator has yet to look at the registry")
+    assert err.endswith(
+        "waits: NotLooked: the operator has yet to look at the registry; check that the operator runs and serves the "
+        "namespace, and that the registry answers\n"
+    )
+
+
+def test_an_interrupt_ends_with_130_and_says_what_it_waited_for(shop: Shop) -> None:
+    before_the_push(shop)
+
+    job = shop.start("wait", "--for", "1.0.4")
+    job.lines(1)
+    job.process.send_signal(signal.SIGINT)
+    code, _, err = job.end()
+
+    assert code == 130
+    assert (
+        err
+        == "bundlewatch: interrupted; shop waits for 1.0.4: NotLooked: the operator has yet to look at the registry\n"
     )
 
 
@@ -322,3 +364,18 @@ def test_it_understands_what_the_real_operator_says(scene: Scene) -> None:
 
         assert code == 1
         assert "Degraded: 1.0.2 failed and is quarantined: shop: Degraded for 3s" in err
+
+
+def test_a_mistake_that_only_the_real_operator_finds_ends_it_with_2(scene: Scene) -> None:
+    watched = Shop(scene.cluster, scene.namespace)
+    window = {"kind": "Allow", "schedule": "0 9 * * *", "duration": "1h", "timeZone": "Europe/Nowhere"}
+    with watched.jobs:
+        scene.publish("1.0.0")
+        scene.create_application(revision="1.0.0")
+        scene.create_watch(gates={"windows": [window]})
+        scene.until(lambda: scene.status().get("conditions"))
+
+        code, lines, err = watched.start("wait", "--for", "1.0.0", "--timeout", "20s").end()
+
+    assert (code, lines) == (2, [])
+    assert "InvalidSpec: spec.gates.windows[0].timeZone" in err

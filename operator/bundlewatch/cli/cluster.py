@@ -1,6 +1,7 @@
 """What every command that asks a cluster shares: the flags and the login."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from bundlewatch.cluster.client import BUNDLE_WATCHES, KubernetesClient, namespace_of
-from bundlewatch.errors import BundleWatchError
+from bundlewatch.errors import BundleWatchError, ClusterUnavailable
 
 T = TypeVar("T")
 
@@ -28,12 +29,25 @@ class Login:
     async def client(
         self, work: Callable[[KubernetesClient, str], Awaitable[T]], *, timeout_s: float = _TIMEOUT_S
     ) -> T:
-        """Do something with a client and the namespace that is meant."""
+        """Do something with a client and the namespace that is meant. Raises ClusterUnavailable naming the cluster."""
         namespace = self.namespace or namespace_of(kubeconfig=self.kubeconfig, context=self.context)
         async with KubernetesClient.connect(
             kubeconfig=self.kubeconfig, context=self.context, timeout_s=timeout_s
         ) as client:
-            return await work(client, namespace)
+            try:
+                return await work(client, namespace)
+            except ClusterUnavailable as error:
+                raise ClusterUnavailable(f"{error}; {self._asked()}") from error
+
+    def _asked(self) -> str:
+        """Which cluster was asked, and how to ask another."""
+        context = f"context {self.context}" if self.context else "the current context"
+        file = self.kubeconfig
+        if file is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            asked = "that was the cluster of this Pod"
+        else:
+            asked = f"that was {context} of {file or '~/.kube/config'}"
+        return f"{asked}; name another by --context, --kubeconfig or KUBECONFIG"
 
 
 def flags(command: Callable[..., T]) -> Callable[..., T]:

@@ -15,7 +15,7 @@ from bundlewatch.errors import BundleWatchError, Mistake
 
 T = TypeVar("T")
 
-_INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number; 1 would say that something was found wrong
+INTERRUPTED: Final = 130  # as shells have it: 128 and the signal's number; 1 would say that something was found wrong
 
 _UNWRITABLE: Final = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -27,7 +27,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except BundleWatchError as error:
         fail(str(error), code=2 if isinstance(error, Mistake) else 1)
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 def fail(message: str, *, code: int) -> NoReturn:

@@ -12,7 +12,7 @@ from bundlewatch.cli.durations import Duration
 from bundlewatch.cli.endings import fail, run
 from bundlewatch.cli.requests import Subject
 from bundlewatch.cluster.client import KubernetesClient
-from bundlewatch.engine.arrival import answered
+from bundlewatch.engine.arrival import UNHEARD, answered
 from bundlewatch.errors import ClusterUnavailable, InvalidSpec
 
 _EVERY_S: Final = 1.0
@@ -34,19 +34,20 @@ def reconcile(*, login: Login, name: str, wait_for_it: bool, timeout_s: float) -
     async def work(client: KubernetesClient, namespace: str) -> tuple[Subject, BundleWatch | None]:
         subject = Subject(client, namespace, name)
         if (await subject.read()).spec.suspend:
-            raise InvalidSpec(f"{subject} is suspended and looks at nothing; first: bundlewatch resume {name}")
+            raise InvalidSpec(f"{subject} is suspended and looks at nothing; first: {subject.command('resume')}")
         token = await subject.ask_to_look()
         return subject, await _answer(subject, token, timeout_s) if wait_for_it else None
 
     subject, watch = run(login.client(work))
     if not wait_for_it:
-        click.echo(f"{subject}: the registry is looked at now; what came of it: kubectl get bw {name}")
+        click.echo(
+            f"{subject}: the registry is looked at now; what came of it: kubectl get bw {name} -n {subject.namespace}"
+        )
     elif watch is not None:
         click.echo(f"{subject}: {watch.status.summary or 'it has looked, and says nothing'}")
     else:
         fail(
-            f"time is up after {timeout_s:g} s; {subject} was not looked at: check that the operator runs and serves "
-            "the namespace, and that the registry answers",
+            f"time is up after {timeout_s:g} s; {subject} was not looked at: {UNHEARD}",
             code=_TIMED_OUT,
         )
 

@@ -28,6 +28,10 @@ class Subject:
     def __str__(self) -> str:
         return f"BundleWatch {self.namespace}/{self.name}"
 
+    def command(self, command: str) -> str:
+        """What a person types to give it another command."""
+        return f"bundlewatch {command} {self.name} -n {self.namespace}"
+
     async def read(self) -> BundleWatch:
         """Raises NotThere, NotAllowed, and InvalidSpec where its spec cannot be read."""
         try:

@@ -42,14 +42,15 @@ def retry(*, login: Login, name: str, tag: str | None) -> None:
     if watch.spec.suspend:
         click.echo("nothing goes while spec.suspend is true")
     else:
-        click.echo(f"it goes as soon as nothing else is against it: bundlewatch wait {name} --for {entry.tag}")
+        click.echo(f"it goes as soon as nothing else is against it: {subject.command('wait')} --for {entry.tag}")
 
 
 def _entry(watch: BundleWatch, tag: str | None) -> Quarantined:
     quarantine = watch.status.quarantine
     if not quarantine:
         raise InvalidReference(
-            f"nothing is quarantined by {watch}; `kubectl describe bw {watch.name}` says what it does"
+            f"nothing is quarantined by {watch}; "
+            f"`kubectl describe bw {watch.name} -n {watch.namespace}` says what it does"
         )
     if tag is None:
         return quarantine[0]

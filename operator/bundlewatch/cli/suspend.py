@@ -29,6 +29,6 @@ def suspend(*, login: Login, name: str) -> None:
         await subject.patch({"spec": {"suspend": True}})
         moving = sorted({entry.name for entry in watch.status.applications if entry.deadline})
         left = f"; a release is under way on {', '.join(moving)}, and is left as it is" if moving else ""
-        return f"{subject} is suspended{left}; to go on: bundlewatch resume {name}"
+        return f"{subject} is suspended{left}; to go on: {subject.command('resume')}"
 
     click.echo(run(login.client(work)))

@@ -1,7 +1,8 @@
 """`bundlewatch validate`: whether manifests would be taken, without a cluster, a registry or a network.
 
 Two have a say: the API server, in whose words `api.admission` tells what it would refuse, and the operator, which
-would stall on patterns and ranges that do not compile. This module finds the files and prints.
+would stall on patterns and ranges that do not compile, and on BundleWatches that wait for each other. This module
+finds the files and prints.
 """
 
 import json
@@ -19,11 +20,13 @@ from bundlewatch.api.v1alpha1 import KIND, BundleWatch
 from bundlewatch.cli import files, secrets
 from bundlewatch.cli.endings import note
 from bundlewatch.cli.files import STANDARD_INPUT, FileProblem
+from bundlewatch.engine.gatekeeping import in_order
 from bundlewatch.engine.policies import compiled
 from bundlewatch.errors import Mistake
 from bundlewatch.policy.gates import Gates
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
+_AFTER: Final = ("spec", "gates", "after")
 _LONGEST: Final = 4096  # characters of a line
 _TEMPLATED: Final = (
     "{{ in a value is text here: if this is a template, render it first, as by "
@@ -67,6 +70,7 @@ def validate(named: tuple[str, ...], more: tuple[str, ...], output: str) -> None
     report = _Report()
     for file in dict.fromkeys(file for name in (*named, *more) for file in _files(name)):
         report.add(file)
+    report.find_circles()
     if output == "json":
         click.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:
@@ -107,6 +111,7 @@ class _Report:
         self._checked: list[_Checked] = []
         self._skipped = 0
         self._places: dict[tuple[str, str], str] = {}
+        self._read: dict[tuple[str, str], tuple[BundleWatch, _Checked, int]] = {}
 
     def add(self, file: str) -> None:
         shown = "<stdin>" if file == STANDARD_INPUT else file
@@ -121,6 +126,19 @@ class _Report:
         except Unreadable as error:
             self._checked.append(_Checked(shown, error.line, errors=[_Error(error.line, str(error))]))
 
+    def find_circles(self) -> None:
+        """Add what the operator would say of each BundleWatch that waits for itself, by way of others in the files."""
+        for watch, checked, line in self._read.values():
+            try:
+                in_order(watch, self)
+            except Mistake as error:
+                checked.errors.append(_Error(line, error.message))
+
+    def watch(self, namespace: str, name: str) -> BundleWatch | None:
+        """The one that was read from the files; None: it is in none, or cannot be read."""
+        found = self._read.get((namespace, name))
+        return found[0] if found is not None else None
+
     def _check(self, document: Document, file: str) -> _Checked:
         body = document.value
         assert isinstance(body, Mapping)
@@ -131,7 +149,14 @@ class _Report:
         found.sort(key=lambda complaint: (not complaint.path, document.line_of(complaint.path)))
         checked.errors.extend(_Error(document.line_of(each.path), secrets.hidden(each.text, body)) for each in found)
         if not found:
-            checked.errors.extend(_stalls(document, body))
+            try:
+                watch = BundleWatch.parse(stored(body))
+                if name:
+                    self._read[namespace, name] = (watch, checked, document.line_of(_AFTER))
+                _compile(watch)
+            except Mistake as error:
+                line = document.line_of(_path(error.message))
+                checked.errors.append(_Error(line, secrets.hidden(error.message, body)))
         if checked.errors and "{{" in json.dumps(body):
             checked.errors.append(_Error(document.line, _TEMPLATED))
         here = f"{file}:{document.line}"
@@ -202,14 +227,10 @@ def _text(value: object) -> str:
     return clean(value, max_length=253) if isinstance(value, str) else ""
 
 
-def _stalls(document: Document, body: Mapping[str, object]) -> Iterator[_Error]:
-    """What the API server takes and the operator would stall on without looking at anything else."""
-    try:
-        watch = BundleWatch.parse(stored(body))
-        compiled(watch.spec)
-        Gates.compile(watch.spec.gates, name=watch.name, namespace=watch.namespace)
-    except Mistake as error:
-        yield _Error(document.line_of(_path(error.message)), secrets.hidden(error.message, body))
+def _compile(watch: BundleWatch) -> None:
+    """Raises Mistake where the operator would stall without looking at anything else."""
+    compiled(watch.spec)
+    Gates.compile(watch.spec.gates, name=watch.name, namespace=watch.namespace)
 
 
 def _path(message: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from bundlewatch.api.v1alpha1 import BundleWatch
 from bundlewatch.cli import cluster
 from bundlewatch.cli.cluster import Login
 from bundlewatch.cli.durations import Duration
-from bundlewatch.cli.endings import fail
+from bundlewatch.cli.endings import INTERRUPTED, fail
 from bundlewatch.cli.requests import Subject
 from bundlewatch.cluster.client import KubernetesClient
 from bundlewatch.engine.arrival import Ending, Line, Progress
@@ -50,12 +50,15 @@ def wait(*, login: Login, name: str, tag: str, timeout_s: float, or_newer: bool,
     standard error and the result to standard output.
 
     Exit codes: 0 healthy everywhere, 1 it failed, was taken back or can never go, 3 time is up, 2 a mistake in the
-    call, no such BundleWatch, or no cluster.
+    call or in the spec, no such BundleWatch, or no cluster, 130 it was interrupted.
     """  # noqa: D301 - click wants the character
     if not tag:
         raise click.UsageError("--for is empty; name the tag that was pushed")
 
+    awaiting: Awaiting | None = None
+
     async def work(client: KubernetesClient, namespace: str) -> "_Result":
+        nonlocal awaiting
         subject = Subject(client, namespace, name)
         awaiting = Awaiting(
             watched=subject,
@@ -73,6 +76,9 @@ def wait(*, login: Login, name: str, tag: str, timeout_s: float, or_newer: bool,
         result = asyncio.run(login.client(work))
     except BundleWatchError as error:  # 1 says something of the bundle here
         fail(str(error), code=_MISTAKE)
+    except KeyboardInterrupt:
+        waits = _waits(awaiting.progress if awaiting is not None else None)
+        fail(f"interrupted; {name} waits for {tag}: {waits}", code=INTERRUPTED)
     if output == "json":
         click.echo(json.dumps(result.as_json(), indent=2, ensure_ascii=False))
     if result.code:
@@ -101,8 +107,7 @@ class _Result:
     @property
     def sentence(self) -> str:
         if self.progress.ending is None:
-            told = f"{self.progress.reason}: {self.progress.message}"
-            return f"time is up after {self.timeout_s:g} s; {self.subject} waits: {told}"
+            return f"time is up after {self.timeout_s:g} s; {self.subject} waits: {_waits(self.progress)}"
         return f"{self.subject}: {self.progress.reason}: {self.progress.message}"
 
     def as_json(self) -> dict[str, object]:
@@ -125,6 +130,12 @@ class _Result:
                 for entry in self.watch.status.applications
             ],
         }
+
+
+def _waits(progress: Progress | None) -> str:
+    if progress is None:
+        return "the Kubernetes API has not answered yet"
+    return f"{progress.reason}: {progress.message}"
 
 
 def _tell(line: Line, *, to_stderr: bool) -> None:

@@ -11,20 +11,26 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from bundlewatch.api import conditions
+from bundlewatch.api.conditions import Type
 from bundlewatch.api.moments import moment
 from bundlewatch.api.rollout import IGNORE
 from bundlewatch.api.v1alpha1 import ApplicationStatus, BundleWatch, Condition, Identity, Quarantined, Status, Verdict
 from bundlewatch.argocd.assessment import Phase
 from bundlewatch.argocd.spelling import tag_of
+from bundlewatch.errors import InvalidPattern, InvalidRange, InvalidReference, InvalidSpec
 from bundlewatch.policy.policy import Policy
 from bundlewatch.policy.verdict import Reason
-from bundlewatch.rollout.phases import BLOCKED, ILL
+from bundlewatch.rollout.phases import BLOCKED, HELD, ILL, REVERTED
 
 NOT_LOOKED: Final = "NotLooked"
 NOT_LISTED: Final = "NotListed"
 SUSPENDED: Final = "Suspended"
 NO_APPLICATION: Final = "NoApplication"
 PINNED: Final = "Pinned"
+
+UNHEARD: Final = "check that the operator runs and serves the namespace, and that the registry answers"
+"""What to do where no look at the registry was heard of in time."""
 
 _NEVER: Final = frozenset(
     {
@@ -47,6 +53,17 @@ _STUCK: Final = frozenset(
     {"Conflict", "NoMatchingSource", "SeveralMatchingSources", "UnsupportedApplication", "TooManyApplications"}
 )
 """Phases that only a change of the BundleWatch or the Application ends, whatever the bundle."""
+
+_SPEC_MISTAKES: Final = frozenset(
+    error.reason for error in (InvalidSpec, InvalidReference, InvalidPattern, InvalidRange)
+)
+"""Reasons of Stalled that only a change of a spec ends. What a Secret or the registry is to blame for may heal."""
+
+_OF_RELEASES: Final = frozenset(
+    {conditions.Reason.ROLLED_BACK, conditions.Reason.RELEASE_FAILED, conditions.Reason.NO_CANDIDATE}
+    | {HELD, REVERTED, BLOCKED, *ILL}
+)
+"""Reasons of Ready that were found from a whole list of the tags."""
 
 _SHOWN: Final = 3
 
@@ -89,6 +106,16 @@ def answered(watch: Identity, asked: AbstractSet[str]) -> bool:
     return current and handled is not None and handled in {*asked, watch.reconcile_requested}
 
 
+def mistake(watch: Identity) -> tuple[str, str] | None:
+    """The mistake that the operator has found in this spec, a word and a sentence; None: it tells of none."""
+    if watch.status.observed_generation != watch.generation:
+        return None
+    for found in watch.status.conditions:
+        if found.type == Type.STALLED and found.status == "True" and found.reason in _SPEC_MISTAKES:
+            return found.reason, found.message
+    return None
+
+
 def news(before: Status, after: Status) -> bool:
     """Whether something was found out between two statuses about which bundle may go."""
     return (before.candidate, before.verdicts, before.quarantine) != (after.candidate, after.verdicts, after.quarantine)
@@ -111,8 +138,10 @@ def judge(
     case = _Case(watch, tag_of(tag), policy, now, or_newer)
     lines = tuple(_line(entry, watch.status.applications) for entry in watch.status.applications)
     if watch.spec.suspend:
-        message = f"spec.suspend is true: nothing is moved until `bundlewatch resume {watch.name}`"
+        message = f"spec.suspend is true: nothing is moved until `bundlewatch resume {watch.name} -n {watch.namespace}`"
         return _waiting(lines, SUSPENDED, message)
+    if (found := mistake(watch)) is not None:
+        return _waiting(lines, *found)
     if looked is False or watch.status.observed_generation != watch.generation:
         return _waiting(lines, NOT_LOOKED, case.not_looked())
     arrived = case.arrived()
@@ -175,9 +204,14 @@ class _Case:
     def not_looked(self) -> str:
         ready = self.ready()
         if ready is None:
-            return "the operator has said nothing of it yet: check that it runs and serves the namespace"
-        said = f"; so far it says {ready.reason}: {ready.message}" if ready.status == "False" else ""
+            return f"the operator has said nothing of it yet: {UNHEARD}"
+        said = f"; so far it says {self._in_short(ready)}" if ready.status == "False" else ""
         return f"the operator has yet to look at the registry{said}"
+
+    def _in_short(self, ready: Condition) -> str:
+        """Its reason and message; of another bundle's release only the first clause."""
+        ours = ready.reason not in _OF_RELEASES or self.tag in ready.message.split()
+        return f"{ready.reason}: {ready.message if ours else ready.message.partition('; ')[0]}"
 
     def arrived(self) -> str | None:
         """That it is healthy everywhere, in words; None: it is not."""
@@ -227,13 +261,23 @@ class _Case:
             told = "; ".join(_told(entry) for entry in pending[:_SHOWN])
             return pending[0].phase or str(Phase.WAITING), f"{self.followed} waits for {told}{more}"
         if ready is not None and ready.status == "False":
+            if ready.reason in _OF_RELEASES and not self._is_known():
+                return NOT_LISTED, f"{self._not_listed()}; besides, {self._in_short(ready)}"
             return ready.reason, ready.message
         if not self.status.applications:
             return NO_APPLICATION, "there is no Application to move; check spec.applications"
         if verdict is not None:
             return verdict.reason, f"{self.followed}: {verdict.message or verdict.reason}"
+        return NOT_LISTED, self._not_listed()
+
+    def _is_known(self) -> bool:
+        """Whether status tells anything of the bundle."""
+        told = {found.tag for found in self.status.verdicts} | {found.tag for found in self.status.quarantine}
+        return self.followed in {*told, self.chosen} or self.policy.pin == self.tag
+
+    def _not_listed(self) -> str:
         instead = f"; of what it lists, {self.chosen} is chosen" if self.chosen is not None else ""
-        return NOT_LISTED, f"the registry does not list {self.tag} yet, or far behind others{instead}"
+        return f"the registry does not list {self.tag} yet, or far behind others{instead}"
 
     def is_under_way(self) -> bool:
         """Whether it is only the Applications that are waited for."""
@@ -253,7 +297,11 @@ class _Case:
             return None
         runs = sorted({f"{found.name} {found.target}" for found in self.status.applications if found.target})
         back = f"; now set: {', '.join(runs[:_SHOWN])}{' …' if len(runs) > _SHOWN else ''}" if runs else ""
-        return entry.reason, f"{self.tag} failed and is quarantined: {entry.message or entry.reason}{back}"
+        again = f"bundlewatch retry {self.watch.name} -n {self.watch.namespace} {self.tag}"
+        return entry.reason, (
+            f"{self.tag} failed and is quarantined: {entry.message or entry.reason}{back}; "
+            f"publish something newer, or have it tried again: {again}"
+        )
 
     def _is_ours(self, entry: Quarantined) -> bool:
         """Whether it speaks of the bundle that has the tag now, as far as that can be told."""
@@ -266,13 +314,14 @@ class _Case:
         if pin is not None and pin != self.tag:
             return PINNED, f"spec.pin asks for exactly {pin}"
         if self.chosen is not None and self.is_newer(self.chosen):
-            return str(Reason.SUPERSEDED), f"{self.chosen}, which is newer, is chosen instead of {self.tag}"
+            message = f"{self.chosen}, which is newer, is chosen instead of {self.tag}; to follow that one: --or-newer"
+            return str(Reason.SUPERSEDED), message
         verdict = self.verdict()
         failed = next((entry.tag for entry in self.status.quarantine if self.is_newer(entry.tag)), None)
         if verdict is not None and verdict.reason == Reason.SUPERSEDED and failed is not None:
             message = f"{failed}, which is newer than {self.tag}, failed; only something newer goes, or what is pinned"
             return str(Reason.SUPERSEDED), message
-        if self.chosen != self.tag:
+        if self.chosen != self.tag or self.or_newer:
             return None
         for entry in self.status.applications:
             if _settled(entry) and entry.target and self.is_newer(tag_of(entry.target)):
@@ -297,7 +346,8 @@ class _Case:
             until = moment(entry.deadline)
             ours = entry.phase in ILL and tag_of(entry.target or "") == self.tag
             if ours and until is not None and until <= self.now:
-                return entry.phase or "", f"{_told(entry)}; its time was up at {entry.deadline}"
+                then = "publish something newer" if self.policy.pin is None else "set spec.pin to another tag"
+                return entry.phase or "", f"{_told(entry)}; its time was up at {entry.deadline}; {then}"
         return None
 
 

@@ -5,14 +5,25 @@ What a status means is judged in `arrival`; here is only when to ask whom, and w
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from bundlewatch.api.v1alpha1 import BundleWatch, Status
-from bundlewatch.engine.arrival import NOT_LISTED, Ending, Line, Progress, answered, judge, news
+from bundlewatch.engine.arrival import (
+    NOT_LISTED,
+    NOT_LOOKED,
+    UNHEARD,
+    Ending,
+    Line,
+    Progress,
+    answered,
+    judge,
+    mistake,
+    news,
+)
 from bundlewatch.engine.policies import compiled
-from bundlewatch.errors import ClusterUnavailable, NotAllowed, NotThere
+from bundlewatch.errors import ClusterUnavailable, InvalidSpec, NotAllowed, NotThere
 
 EVERY_S: Final = 1.0
 ASK_AGAIN_S: Final = 30.0
@@ -20,6 +31,9 @@ ASK_AGAIN_S: Final = 30.0
 
 _LATE_S: Final = 10.0  # how much later than its interval a look may be told of
 _DELETED: Final = "Deleted"
+
+_CIRCLE_S: Final = 5.0
+"""For how long a mistake may stand that another BundleWatch may have ended: the operator has to hear of that first."""
 
 
 class Watched(Protocol):
@@ -50,6 +64,9 @@ class Awaiting:
     """Is told when the cluster does not answer, and when it does again."""
 
     now: Callable[[], datetime]
+    progress: Progress | None = None
+    """What was found last; None: the cluster has not answered yet."""
+
     _asked: set[str] = field(default_factory=set)
     _asked_at: float = 0.0
     _told: dict[str | None, Line] = field(default_factory=dict)
@@ -58,7 +75,8 @@ class Awaiting:
     async def end(self) -> tuple[BundleWatch, Progress]:
         """The last state, and what it says; a progress without an ending: time is up.
 
-        An outage is waited out once the cluster has answered. Raises ClusterUnavailable before that, and Mistake.
+        An outage is waited out once the cluster has answered. Raises ClusterUnavailable before that, and Mistake, also
+        where the operator tells of one in the spec.
         """
         clock = asyncio.get_running_loop().time
         watch = await self.watched.read()
@@ -68,7 +86,8 @@ class Awaiting:
             watch = await self._reread(watch)  # what was read before has a request of before, and its answer
         while True:
             waited_s = clock() - began
-            progress = judge(
+            self._refuse_mistake(watch, waited_s=waited_s)
+            progress = self.progress = judge(
                 watch,
                 self.tag,
                 policy=compiled(watch.spec),
@@ -77,8 +96,10 @@ class Awaiting:
                 or_newer=self.or_newer,
             )
             self._tell(progress)
-            if progress.ending is not None or waited_s >= self.timeout_s:
+            if progress.ending is not None:
                 return watch, progress
+            if waited_s >= self.timeout_s:
+                return watch, _unheard(progress)
             await asyncio.sleep(min(EVERY_S, self.timeout_s - waited_s))
             try:
                 if self.ask and progress.reason == NOT_LISTED and clock() >= self._asked_at + ASK_AGAIN_S:
@@ -86,6 +107,13 @@ class Awaiting:
                 watch = await self._reread(watch)
             except NotThere as gone:
                 return watch, Progress((), _DELETED, str(gone), Ending.FAILED)
+
+    def _refuse_mistake(self, watch: BundleWatch, *, waited_s: float) -> None:
+        """Raises InvalidSpec where status tells of a mistake in the spec that waiting does not end."""
+        found = mistake(watch)
+        lasts = not watch.spec.gates.after or waited_s >= min(_CIRCLE_S, self.timeout_s)
+        if found is not None and lasts:
+            raise InvalidSpec(f"{watch}: {': '.join(found)}")
 
     async def _ask(self) -> None:
         self._asked_at = asyncio.get_running_loop().time()
@@ -127,3 +155,10 @@ class Awaiting:
             if self._told.get(line.application) != line:
                 self._told[line.application] = line
                 self.tell(line)
+
+
+def _unheard(progress: Progress) -> Progress:
+    """The same when time is up; where no look was heard of, with what to check."""
+    if progress.reason != NOT_LOOKED or UNHEARD in progress.message:
+        return progress
+    return replace(progress, message=f"{progress.message}; {UNHEARD}")

@@ -1,4 +1,4 @@
-"""What Applications that were given a bundle of ours tell of it, kept true: which one it is, and why nothing newer runs."""
+"""What Applications that were given a bundle of ours tell, kept true: which one it is, and why nothing newer runs."""
 
 import logging
 

@@ -115,9 +115,11 @@ class Gates:
         if approval.approved_digest is None:
             message = f"{bundle.tag} waits for a person's approval: {approve_it}"
         else:
+            seen = Approved(tag=bundle.tag, digest=approval.approved_digest) in approval.recorded
+            why = "it was pushed anew" if seen else "it was pushed anew since, or the digest was mistyped"
             message = (
-                f"{bundle.tag} was approved as {approval.approved_digest}, but is {bundle.digest} now: it was pushed "
-                f"anew. To approve what it is now: {approve_it}@{bundle.digest}"
+                f"{bundle.tag} was approved as {approval.approved_digest}, but is {bundle.digest} now: {why}. "
+                f"To approve what it is now: {approve_it}@{bundle.digest}"
             )
         return Waiting(reason=Reason.AWAITING_APPROVAL, message=message, until=None)
 

@@ -297,3 +297,36 @@ def test_a_window_that_only_the_operator_would_find_wrong_is_found(window: str, 
 
     assert result.exit_code == 2
     assert says in result.stdout
+
+
+def after(name: str, *upstreams: str, namespace: str = "web") -> str:
+    manifest = GOOD.replace("name: shop\n", f"name: {name}\n", 1).replace("namespace: web", f"namespace: {namespace}")
+    return manifest + "  gates:\n    after:\n" + "".join(f"    - name: {upstream}\n" for upstream in upstreams)
+
+
+def test_bundlewatches_that_wait_for_each_other_are_found_among_all_files() -> None:
+    result = validate(
+        "-f", write("a.yaml", after("a", "b", "elsewhere")), write("b.yaml", after("b", "a"), after("c", "a"))
+    )
+
+    assert result.exit_code == 2
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(
+        "a.yaml:11: BundleWatch web/a: spec.gates.after leads back to itself, a -> b -> a, so that each waits"
+    )
+    assert lines[1].startswith("b.yaml:11: BundleWatch web/b: spec.gates.after leads back to itself, b -> a -> b, ")
+    assert result.stderr == "bundlewatch: 1 BundleWatch valid, 2 not\n"
+
+
+def test_one_that_waits_for_itself_is_found() -> None:
+    result = validate("-f", write("a.yaml", after("a", "a")))
+
+    assert result.exit_code == 2
+    assert result.stdout.startswith("a.yaml:11: BundleWatch web/a: spec.gates.after ")
+
+
+def test_a_chain_is_none_and_each_namespace_is_its_own() -> None:
+    result = validate("-f", write("all.yaml", after("a", "b"), after("b", "c"), after("b", "a", namespace="staging")))
+
+    assert (result.exit_code, result.stdout) == (0, "")

@@ -16,11 +16,12 @@ from bundlewatch.api.v1alpha1 import (
     Status,
     Verdict,
 )
-from bundlewatch.engine.arrival import Ending, Line, Progress, answered, judge, news
+from bundlewatch.engine.arrival import Ending, Line, Progress, answered, judge, mistake, news
 from bundlewatch.engine.policies import compiled
 
 EARLIER, NOW, LATER = "2026-11-24T04:00:00Z", datetime(2026, 11, 24, 4, 30, tzinfo=UTC), "2026-11-24T05:00:00Z"
 OLD, NEW = "sha256:" + "0" * 64, "sha256:" + "1" * 64
+STALLED = {"type": "Stalled", "status": "True", "last_transition_time": EARLIER}
 
 
 def app(phase: str = "Healthy", target: str | None = "1.0.4", name: str = "shop", **more: Any) -> ApplicationStatus:
@@ -29,6 +30,16 @@ def app(phase: str = "Healthy", target: str | None = "1.0.4", name: str = "shop"
 
 def ready(status: Any, reason: str, message: str = "") -> Condition:
     return Condition(type="Ready", status=status, reason=reason, message=message, last_transition_time=EARLIER)
+
+
+def taken_back(reason: str = "RolledBack", tag: str = "1.0.3") -> tuple[Condition, ...]:
+    """A state that is about the release of another bundle than 1.0.4."""
+    message = f"{tag} failed (Degraded): shop: no more is known; it was taken back; have it tried again: kubectl"
+    return (ready("False", reason, message), Condition(**{**STALLED, "reason": reason, "message": message}))
+
+
+def mistaken(reason: str, message: str = "spec.tags: is wrong") -> tuple[Condition, ...]:
+    return (ready("False", reason, message), Condition(**{**STALLED, "reason": reason, "message": message}))
 
 
 def watch(
@@ -164,6 +175,25 @@ def test_a_tag_that_was_pushed_anew_after_it_was_set_is_told(moved: list[History
             id="not listed",
         ),
         pytest.param(
+            watch(app(target="1.0.2"), chosen=None, conditions=taken_back(), quarantine=(failed("1.0.3"),)),
+            "NotListed",
+            "does not list 1.0.4 yet, or far behind others; besides, RolledBack: 1.0.3 failed (Degraded): shop: no "
+            "more is known",
+            id="not listed, and another was taken back",
+        ),
+        pytest.param(
+            watch(app("Held", "1.0.2"), chosen="1.0.3", conditions=(ready("False", "Held", "shop: set by hand"),)),
+            "NotListed",
+            "of what it lists, 1.0.3 is chosen; besides, Held: shop: set by hand",
+            id="not listed, and an Application is held",
+        ),
+        pytest.param(
+            watch(app(target="1.0.3"), chosen="1.0.3", conditions=mistaken("RepositoryNotFound", "there is none")),
+            "RepositoryNotFound",
+            "there is none",
+            id="no repository yet",
+        ),
+        pytest.param(
             watch(
                 app(target="1.0.3"),
                 chosen="1.0.3",
@@ -194,13 +224,19 @@ def test_a_tag_that_was_pushed_anew_after_it_was_set_is_told(moved: list[History
             id="no registry",
         ),
         pytest.param(
-            watch(app(), spec={"suspend": True}), "Suspended", "until `bundlewatch resume shop`", id="suspended"
+            watch(app(), spec={"suspend": True}),
+            "Suspended",
+            "until `bundlewatch resume shop -n argocd`",
+            id="suspended",
         ),
         pytest.param(
             watch(app(), observed_generation=2), "NotLooked", "the operator has yet to look", id="an older spec"
         ),
         pytest.param(
-            watch(app(), observed_generation=None, conditions=()), "NotLooked", "check that it runs", id="no operator"
+            watch(app(), observed_generation=None, conditions=()),
+            "NotLooked",
+            "check that the operator runs",
+            id="no operator",
         ),
         pytest.param(
             watch(app("Degraded", deadline=LATER), spec={"pin": "1.0.4"}), "Degraded", "with 1.0.4", id="pinned"
@@ -267,7 +303,8 @@ def test_it_waits_and_says_what_for(found: BundleWatch, reason: str, says: str) 
         pytest.param(
             watch(app(target="1.0.3"), chosen=None, quarantine=(failed(),)),
             "Degraded",
-            "1.0.4 failed and is quarantined: shop: Degraded for 2m; now set: shop 1.0.3",
+            "1.0.4 failed and is quarantined: shop: Degraded for 2m; now set: shop 1.0.3; "
+            "publish something newer, or have it tried again: bundlewatch retry shop -n argocd 1.0.4",
             id="taken back",
         ),
         pytest.param(watch(app("Degraded"), quarantine=(failed(),)), "Degraded", "now set: shop 1.0.4", id="kept"),
@@ -277,13 +314,13 @@ def test_it_waits_and_says_what_for(found: BundleWatch, reason: str, says: str) 
         pytest.param(
             watch(app("Degraded", deadline=EARLIER, message="crash"), spec={"pin": "1.0.4"}),
             "Degraded",
-            f"shop, Degraded with 1.0.4: crash; its time was up at {EARLIER}",
+            f"shop, Degraded with 1.0.4: crash; its time was up at {EARLIER}; set spec.pin to another tag",
             id="pinned, out of time",
         ),
         pytest.param(
             watch(app("Failed", deadline=EARLIER), spec={"rollout": {"onFailure": "Ignore"}}),
             "Failed",
-            "its time was up",
+            f"its time was up at {EARLIER}; publish something newer",
             id="ignored, out of time",
         ),
         pytest.param(
@@ -319,7 +356,7 @@ def test_it_waits_and_says_what_for(found: BundleWatch, reason: str, says: str) 
         pytest.param(
             watch(app("Progressing", "1.0.5"), chosen="1.0.5"),
             "Superseded",
-            "1.0.5, which is newer, is chosen instead of 1.0.4",
+            "1.0.5, which is newer, is chosen instead of 1.0.4; to follow that one: --or-newer",
             id="something newer",
         ),
         pytest.param(
@@ -392,6 +429,12 @@ def test_good_news_counts_where_nobody_asked_and_waits_for_the_answer_where_some
             "1.0.5 waits for shop",
             id="on its way after ours failed",
         ),
+        pytest.param(
+            watch(app("Syncing", deadline=LATER), app(name="web", target="1.0.5")),
+            None,
+            "1.0.4 waits for shop, Syncing",
+            id="on one, and ours on its way on another",
+        ),
         pytest.param(watch(app(target="1.0.3"), chosen="1.0.3"), None, "does not list 1.0.4 yet", id="older"),
         pytest.param(
             watch(app("Syncing", "1.0.3"), chosen="1.0.3"), None, "does not list 1.0.4 yet", id="older, on its way"
@@ -413,6 +456,54 @@ def test_something_newer_will_do_where_it_was_said_to(found: BundleWatch, ending
 
 
 # What is told
+
+
+@pytest.mark.parametrize(
+    ("conditions", "says"),
+    [
+        pytest.param(taken_back(), "RolledBack: 1.0.3 failed (Degraded): shop: no more is known", id="of another"),
+        pytest.param(
+            taken_back(tag="1.0.4"),
+            "RolledBack: 1.0.4 failed (Degraded): shop: no more is known; it was taken back; have it tried again: "
+            "kubectl",
+            id="of ours",
+        ),
+        pytest.param(
+            (ready("False", "RegistryUnavailable", "no answer; check it"),),
+            "RegistryUnavailable: no answer; check it",
+            id="of none",
+        ),
+    ],
+)
+def test_what_status_said_before_the_look_is_short_where_it_is_about_another_bundle(
+    conditions: tuple[Condition, ...], says: str
+) -> None:
+    progress = judged(watch(app(target="1.0.2"), conditions=conditions), looked=False)
+
+    assert progress.message == f"the operator has yet to look at the registry; so far it says {says}"
+
+
+@pytest.mark.parametrize("reason", ["InvalidSpec", "InvalidPattern", "InvalidRange", "InvalidRepository"])
+def test_a_mistake_in_this_spec_is_told_instead_of_a_look_that_never_comes(reason: str) -> None:
+    found = watch(app(target="1.0.3"), conditions=mistaken(reason))
+
+    assert mistake(found) == (reason, "spec.tags: is wrong")
+    assert judged(found, looked=False).lines[0] == Line(None, reason, "spec.tags: is wrong")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(watch(app(), observed_generation=2, conditions=mistaken("InvalidSpec")), id="an older spec"),
+        pytest.param(watch(app(), conditions=mistaken("AccessDenied")), id="refused"),
+        pytest.param(watch(app(), conditions=mistaken("RepositoryNotFound")), id="no repository"),
+        pytest.param(watch(app(), conditions=mistaken("InvalidSecret")), id="a Secret"),
+        pytest.param(watch(app(), conditions=taken_back()), id="taken back"),
+        pytest.param(watch(app(), conditions=(ready("False", "InvalidSpec", "of another tool"),)), id="not stalled"),
+    ],
+)
+def test_what_may_heal_is_no_mistake_in_the_spec(found: BundleWatch) -> None:
+    assert mistake(found) is None
 
 
 def test_every_application_has_a_line_and_two_sources_of_one_are_told_apart() -> None:

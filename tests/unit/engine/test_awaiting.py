@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bundlewatch.api.v1alpha1 import BundleWatch
-from bundlewatch.engine.arrival import Ending, Line, Progress
+from bundlewatch.engine.arrival import UNHEARD, Ending, Line, Progress
 from bundlewatch.engine.awaiting import Awaiting
-from bundlewatch.errors import ClusterUnavailable, NotAllowed, NotThere
+from bundlewatch.errors import ClusterUnavailable, InvalidSpec, NotAllowed, NotThere
 from unit.engine.world import in_virtual_time
 
 OLD, NEW = "sha256:" + "0" * 64, "sha256:" + "1" * 64
@@ -30,6 +30,20 @@ def on(tag: str, **status: Any) -> dict[str, Any]:
 QUARANTINED = on("1.0.3", quarantine=[{"tag": "1.0.4", "digest": OLD, "reason": "Degraded", "message": "shop"}])
 
 
+MISTAKEN = on(
+    "1.0.3",
+    conditions=[
+        {
+            "type": "Stalled",
+            "status": "True",
+            "reason": "InvalidSpec",
+            "message": "spec.gates is wrong",
+            "lastTransitionTime": "2026-11-24T04:26:50Z",
+        }
+    ],
+)
+
+
 @dataclass(slots=True)
 class Played:
     """A BundleWatch whose operator is played: what status says after so many seconds, the last entry for ever."""
@@ -39,6 +53,7 @@ class Played:
     annotations: dict[str, str] = field(default_factory=dict)
     refuses: Exception | None = None
     interval: str = "1h"
+    after: list[dict[str, str]] = field(default_factory=list)
     asked_at: list[float] = field(default_factory=list)
     reads: int = 0
     began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
@@ -65,6 +80,7 @@ class Played:
                     "repository": "registry.example.com/shop",
                     "applications": [{"name": "shop"}],
                     "interval": self.interval,
+                    "gates": {"after": self.after},
                 },
                 "status": {**({"lastHandledReconcileAt": handled} if handled else {}), **said},
             }
@@ -122,6 +138,60 @@ async def test_the_answer_to_an_earlier_request_is_none_to_ours() -> None:
     progress, _, after_s = await waited(played, timeout_s=20)
 
     assert (progress.ending, progress.reason, after_s) == (None, "NotLooked", 20)
+
+
+@in_virtual_time
+async def test_a_look_that_was_not_heard_of_in_time_is_told_with_what_to_check() -> None:
+    well = {"type": "Ready", "status": "True", "reason": "UpToDate", "lastTransitionTime": "2026-11-24T04:26:50Z"}
+    played = Played({0: on("1.0.3", conditions=[{**well, "message": "well"}])}, answers=False)
+
+    progress, told, _ = await waited(played, timeout_s=20)
+
+    assert progress.message == f"the operator has yet to look at the registry; {UNHEARD}"
+    assert told.lines[0].message == "the operator has yet to look at the registry"
+
+
+@in_virtual_time
+async def test_a_mistake_in_the_spec_ends_it_at_once() -> None:
+    played = Played({0: MISTAKEN}, answers=False)
+
+    with pytest.raises(InvalidSpec, match=r"^BundleWatch argocd/shop: InvalidSpec: spec\.gates is wrong$"):
+        await waited(played)
+
+    assert played.passed_s() < 1
+
+
+@in_virtual_time
+async def test_a_mistake_that_another_bundlewatch_may_have_ended_has_to_last() -> None:
+    mended = Played({0: MISTAKEN, 3: on("1.0.4")}, after=[{"name": "staging"}])
+    lasting = Played({0: MISTAKEN}, after=[{"name": "staging"}], answers=False)
+
+    assert (await waited(mended))[0].ending is Ending.HEALTHY
+    with pytest.raises(InvalidSpec):
+        await waited(lasting)
+
+    assert lasting.passed_s() == pytest.approx(8, abs=1)  # of which 3 went by before
+
+
+@in_virtual_time
+async def test_what_was_found_last_is_known_while_it_waits() -> None:
+    awaiting = Awaiting(
+        watched=Played({0: on("1.0.3")}),
+        tag="1.0.4",
+        timeout_s=600,
+        ask=True,
+        or_newer=False,
+        tell=lambda _: None,
+        tell_trouble=lambda _: None,
+        now=lambda: datetime(2026, 11, 24, tzinfo=UTC),
+    )
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(5):
+            await awaiting.end()
+
+    assert awaiting.progress is not None
+    assert awaiting.progress.reason == "NotListed"
 
 
 @in_virtual_time

@@ -89,6 +89,18 @@ def test_a_tag_that_was_pushed_anew_after_its_approval_asks_for_what_it_is_now()
     )
 
 
+def test_a_digest_that_was_asked_for_and_never_seen_may_be_mistyped() -> None:
+    approval = approve([], "1.0.4@sha256:aaaa", tag="1.0.4", digest="sha256:bbbb")
+
+    waiting = why_not(api.Gates(approval="Manual"), approval=approval)
+
+    assert waiting is not None
+    assert waiting.message == (
+        "1.0.4 was approved as sha256:aaaa, but is sha256:bbbb now: it was pushed anew since, or the digest was "
+        f"mistyped. To approve what it is now: {COMMAND}@sha256:bbbb"
+    )
+
+
 @pytest.mark.parametrize(
     ("age", "until"),
     [
