@@ -85,7 +85,7 @@ def _unhealed(watch: BundleWatch, outcome: Outcome, applications: Sequence[Appli
 
 def _taken_back(watch: BundleWatch, outcome: Outcome, applications: Sequence[ApplicationStatus]) -> State | None:
     """A release that failed, stands nowhere any more, and would be tried again if it had not."""
-    if watch.spec.pin is not None or outcome.failed is None:
+    if watch.spec.pin is not None or outcome.failed is None or not applications:
         return None
     verdict, entry = outcome.failed
     same = f"{verdict.tag} is the same bundle as {entry.tag}; " if verdict.tag != entry.tag else ""
@@ -183,7 +183,7 @@ def _rollout(
 def _pushed_anew(outcome: Outcome, history: Sequence[HistoryEntry]) -> str:
     """What runs under its tag is another bundle than the one that has it now; "": it is not."""
     chosen = outcome.chosen
-    if chosen is None:
+    if chosen is None or outcome.by_digest:
         return ""
     tag = chosen.candidate.tag
     moved = next((entry.digest for entry in history if entry.tag == tag), None)

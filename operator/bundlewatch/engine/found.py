@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bundlewatch.api.v1alpha1 import Quarantined
 from bundlewatch.argocd.health import Assessment
+from bundlewatch.argocd.matching import SourceKind
 from bundlewatch.engine.choosing import Findings
 from bundlewatch.engine.gatekeeping import Gatekeeper
 from bundlewatch.engine.policies import Judge
@@ -76,6 +77,11 @@ class Outcome(Findings):
     def tags(self) -> frozenset[str]:
         """The tags that the targets are set to."""
         return frozenset(seen.step.target.tag for seen in self.seen)
+
+    @property
+    def by_digest(self) -> bool:
+        """Whether Argo CD itself finds out what a tag means by now."""
+        return any(seen.step.target.kind is SourceKind.NATIVE_OCI for seen in self.seen)
 
     def is_settled(self, applications: int) -> bool:
         """Whether all the Applications that are meant, so many, are healthy and not only just now."""

@@ -14,6 +14,7 @@ from bundlewatch.api.v1alpha1 import ApplicationStatus, Bundle, BundleWatch, His
 from bundlewatch.argocd.patch import FIELD_MANAGER
 from bundlewatch.argocd.provenance import COMMIT, DIGEST, PIPELINE, TAKEN_BACK, VERSION, WATCH
 from bundlewatch.argocd.spelling import tag_of
+from bundlewatch.policy.version import from_tag
 from bundlewatch.rollout.plan import Action, Records, Step
 from bundlewatch.rollout.quarantine import Quarantine, of_marker
 from bundlewatch.rollout.targets import Target
@@ -91,7 +92,10 @@ class Memory:
         who set it: it was told in the same request.
         """
         told, moved = target.application.annotations, any(entry.tag == target.tag for entry in self._status.history)
-        if moved or told.get(WATCH) != self._name or self.set_at(target) is None:
+        # Where annotations are off by now, what is told may be of the bundle before.
+        same = told.get(VERSION) in {target.tag, from_tag(target.tag), target.tag.removeprefix("v")}
+        ours = told.get(WATCH) == self._name and same and told.get(DIGEST) and self.set_at(target) is not None
+        if moved or not ours:
             return self.bundle(target.tag)
         try:
             return Bundle(
@@ -151,7 +155,8 @@ class Memory:
         record = self.record(target)
         if record is not None and record.target:
             return record.target if record.target != target.source.target_revision else None
-        if record is not None and record.current not in {None, target.source.target_revision}:
+        ours = target.application.annotations.get(WATCH, self._name) == self._name
+        if record is not None and record.current not in {None, target.source.target_revision} and ours:
             return record.current  # seen before we had ever moved it
         # Nothing is known of what was before; what was moved before this BundleWatch was made, another one moved.
         since = rfc3339(manager.time) if manager.time is not None else ""

@@ -28,7 +28,7 @@ from bundlewatch.engine.found import Outcome, Seen
 from bundlewatch.engine.history import history_of
 from bundlewatch.engine.memory import Memory
 from bundlewatch.errors import BundleWatchError
-from bundlewatch.policy.order import Reader, Reading
+from bundlewatch.policy.order import Reading
 from bundlewatch.policy.verdict import Verdict as PolicyVerdict
 from bundlewatch.rollout.phases import BLOCKED, HELD, QUEUED
 from bundlewatch.rollout.plan import Action
@@ -82,7 +82,7 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
     status = replace(
         before,
         target=in_short(sorted({entry.name for entry in applications})),
-        current=_current(applications, candidate, before, read=outcome.read),
+        current=_current(applications, candidate, before, outcome),
         candidate=candidate,
         verdicts=_verdicts(outcome, before),
     )
@@ -262,21 +262,22 @@ def _candidate(outcome: Outcome, before: Status) -> Bundle | None:
 
 
 def _current(
-    applications: Sequence[ApplicationStatus], candidate: Bundle | None, before: Status, *, read: Reader
+    applications: Sequence[ApplicationStatus], candidate: Bundle | None, before: Status, outcome: Outcome
 ) -> Bundle | None:
     """The oldest bundle among those the Applications run: the one a person has to reckon with."""
     tags = {tag_of(entry.current) for entry in applications if entry.current}
     if not tags:
         return None
-    tag = min(tags, key=lambda text: _age(text, read(text)))
+    tag = min(tags, key=lambda text: _age(text, outcome.read(text)))
     moved = next((entry for entry in before.history if entry.tag == tag), None)
     for known in (candidate, before.current, before.candidate):
         # Pushed anew since it was moved to, a tag is another bundle than the one that runs.
-        if known is not None and known.tag == tag and (moved is None or moved.digest in {None, known.digest}):
+        same = moved is None or moved.digest is None or outcome.by_digest
+        if known is not None and known.tag == tag and (same or (moved is not None and moved.digest == known.digest)):
             return known
     if moved is not None:
         return Bundle(tag=tag, digest=moved.digest, version=moved.version)
-    reading = read(tag)
+    reading = outcome.read(tag)
     return Bundle(tag=tag, version=str(reading) if reading is not None else None)
 
 

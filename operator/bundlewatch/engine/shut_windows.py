@@ -21,7 +21,9 @@ async def what_is_shut(
     for standing in standings:
         application = standing.target.application
         operation = application.operation_state
-        if standing.progress.deadline is None or standing.assessment.cause not in _RUNNING or operation is None:
+        if standing.progress.deadline is None or standing.assessment.cause not in _RUNNING:
+            continue
+        if operation is None or operation.phase != "Running":
             continue
         young = operation.started_at is None or now < operation.started_at + HELD_AFTER
         if young and standing.progress.failure is None:

@@ -81,7 +81,7 @@ def follow(
     be had again, which of a range is another than `live`; None: nobody can tell.
     """
     known = record if record is not None and record.target in {live, None, ""} and moved_at is None else None
-    since = _since(record, assessment.phase, live=live) if moved_at is None else None
+    since = _since(record, assessment.phase) if moved_at is None else None
     since = since or now
     last_healthy = record.last_healthy if record is not None else None
     deadline = moved_at + limits.timeout if moved_at is not None else _deadline(known, assessment.phase, now=now)
@@ -102,11 +102,9 @@ def follow(
     return Progress(assessment.phase, since, deadline, last_healthy, failure, recheck_at, refresh)
 
 
-def _since(record: ApplicationStatus | None, phase: Phase, *, live: str) -> datetime | None:
+def _since(record: ApplicationStatus | None, phase: Phase) -> datetime | None:
     """Since when it is in this phase, as far as that is remembered; of what somebody else has set too, or it ticks."""
-    if record is None or record.phase != phase or (record.target and live not in {record.target, record.current}):
-        return None
-    return moment(record.since)
+    return moment(record.since) if record is not None and record.phase == phase else None
 
 
 def _deadline(record: ApplicationStatus | None, phase: Phase, *, now: datetime) -> datetime | None:

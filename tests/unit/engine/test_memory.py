@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bundlewatch.api.v1alpha1 import ApplicationStatus, HistoryEntry, Quarantined, Status
+from bundlewatch.api.v1alpha1 import ApplicationStatus, Bundle, HistoryEntry, Quarantined, Status
 from bundlewatch.argocd.application import parse
 from bundlewatch.argocd.matching import SourceKind
 from bundlewatch.engine.memory import Memory
@@ -102,11 +102,12 @@ def test_a_person_lifts_a_quarantine_once(*, asked: str | None, handled: str | N
         pytest.param(remembered(target=None, current="1.0.0"), "bundlewatch", "1.0.0", id="seen before it was moved"),
         pytest.param(remembered(target=None, current="1.0.1"), "bundlewatch", None, id="seen as it is"),
         pytest.param(remembered(target=None, current="1.0.0"), "kubectl-edit", None, id="it was not us"),
+        pytest.param(remembered(target=None, current="1.0.0"), "argocd/other", None, id="it was another BundleWatch"),
     ],
 )
 def test_a_move_that_no_status_tells_of(entry: ApplicationStatus, manager: str, moved_from: str | None) -> None:
     history = (HistoryEntry(tag="1.0.0"),)
-    about = target(manager=manager)
+    about = target(watch=manager) if "/" in manager else target(manager=manager)
 
     found = memory(applications=(entry,), history=history).moved_untold(Step(about, Action.KEEP, "1.0.1"))
 
@@ -115,3 +116,21 @@ def test_a_move_that_no_status_tells_of(entry: ApplicationStatus, manager: str, 
 
 def test_whoever_remembers_nothing_takes_no_old_wish_for_a_new_one() -> None:
     assert memory(asked="1.0.2 now").retried is None
+
+
+@pytest.mark.parametrize(
+    ("told", "digest"),
+    [
+        pytest.param({"version": "1.0.1", "digest": DIGEST}, DIGEST, id="what it was given"),
+        pytest.param({"version": "1.0.0", "digest": DIGEST}, "sha256:c", id="what it was given before"),
+        pytest.param({"version": "1.0.1"}, "sha256:c", id="not all of it"),
+        pytest.param({"version": "1.0.1", "digest": DIGEST, "watch": "argocd/other"}, "sha256:c", id="by another"),
+    ],
+)
+def test_an_application_tells_what_it_was_given_where_no_status_does(told: dict[str, str], digest: str) -> None:
+    about = memory(candidate=Bundle(tag="1.0.1", digest="sha256:c"))
+
+    found = about.bundle_of(target(**{"watch": "argocd/shop", **told}))
+
+    assert found is not None
+    assert found.digest == digest
