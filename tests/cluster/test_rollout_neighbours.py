@@ -140,7 +140,7 @@ def test_a_maker_that_cannot_be_read_is_found_out_and_not_fought_for_ever(releas
         scene.patch_application({"spec": {"source": {"targetRevision": "1.0.0"}}}, manager=writer)
 
     ready = scene.until_ready("False", reason="Reverted")
-    assert ready["message"].startswith(f"shop: {writer} set targetRevision back to 1.0.0 3 times")
+    assert ready["message"].startswith(f"shop: {writer} set targetRevision back to 1.0.0 4 times")
     assert "gnore" in ready["message"]
     never(lambda: scene.revision() != "1.0.0", for_s=2)
     assert release.quarantine() == {}

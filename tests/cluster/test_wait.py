@@ -17,6 +17,8 @@ from kit.shop import DIGEST, LATER, THEN, Shop, app
 from kit.tcp_proxy import TcpProxy
 from kit.waiting import eventually
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background inherits it ignored
+
 
 @pytest.fixture
 def shop(cluster: Cluster, namespace: str) -> Iterator[Shop]:

@@ -290,9 +290,9 @@ async def test_a_link_to_another_host_is_never_followed(
 async def test_of_ten_hosts_one_that_is_ill_delays_none(registry: Registry, listed: str, fault: faults.Fault) -> None:
     # A machine that is busy with something else delays one try; a client that lets itself be held up, every one.
     delays_s: list[float] = []
-    while not delays_s or (delays_s[-1] >= 2.5 and len(delays_s) < 3):
+    while not delays_s or (delays_s[-1] >= 5 and len(delays_s) < 3):
         delays_s.append(await delay_beside(fault, registry, listed))
-    assert min(delays_s) < 2.5
+    assert min(delays_s) < 5
 
 
 async def delay_beside(fault: faults.Fault, registry: Registry, listed: str) -> float:
