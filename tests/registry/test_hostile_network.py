@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -290,24 +291,30 @@ async def test_a_link_to_another_host_is_never_followed(
 async def test_of_ten_hosts_one_that_is_ill_delays_none(registry: Registry, listed: str, fault: faults.Fault) -> None:
     # A machine that is busy with something else delays one try; a client that lets itself be held up, every one.
     delays_s: list[float] = []
-    while not delays_s or (delays_s[-1] >= 5 and len(delays_s) < 3):
+    while not delays_s or (delays_s[-1] >= 8 and len(delays_s) < 3):
         delays_s.append(await delay_beside(fault, registry, listed))
-    assert min(delays_s) < 5
+    assert min(delays_s) < 8
 
 
 async def delay_beside(fault: faults.Fault, registry: Registry, listed: str) -> float:
-    """How long listings of nine hosts take while a tenth is ill and asked thirty times, in seconds."""
-    client = RegistryClient(timeouts=Timeouts(read_s=3, call_s=3))
+    """How long listings of nine hosts take while a tenth is ill and asked sixteen times, in seconds; inf where one of
+    them is given up, after the 10 s that a call may take.
+    """
+    client = RegistryClient(timeouts=Timeouts(read_s=3, call_s=10))
     proxies = [Proxy.start(registry.host) for _ in range(10)]
     try:
         proxies[0].fault(fault)
         targets = [parse_repository(f"{proxy.host}/{listed}") for proxy in proxies]
-        hanging = [asyncio.create_task(client.list_tags(targets[0], access=PLAIN)) for _ in range(30)]
+        hanging = [asyncio.create_task(client.list_tags(targets[0], access=PLAIN)) for _ in range(16)]
         await asyncio.sleep(0.1)
         started = time.monotonic()
-        others = await asyncio.gather(*(client.list_tags(target, access=PLAIN) for target in targets[1:]))
+        listings = (client.list_tags(target, access=PLAIN) for target in targets[1:])
+        others = await asyncio.gather(*listings, return_exceptions=True)
         delay_s = time.monotonic() - started
-        assert [len(tags) for tags in others] == [len(TAGS)] * 9
+        found = [len(other) for other in others if not isinstance(other, BaseException)]
+        assert set(found) <= {len(TAGS)}
+        if len(found) < 9:
+            delay_s = math.inf
         assert proxies[0].peak <= HostLimits().concurrency
         outcomes = await asyncio.gather(*hanging, return_exceptions=True)
         assert all(isinstance(outcome, RegistryUnavailable | RegistryMisbehaved) for outcome in outcomes)
