@@ -82,8 +82,7 @@ class Composer:
         application = step.target.application
         if self.watch.spec.rollout.sync != REQUEST or application.automated:
             return None, ""  # with automatic syncs Argo CD needs no asking
-        windows = await self.neighbours.windows(application)
-        found = windows.look(application, self.now) if windows is not None else None
+        found = await self.neighbours.sync(application, self.now)
         if found is not None and not found.may_auto and not found.may_manual:
             return None, f"{step.desired} is not synced: {found.message}"
         bundle = self._bundle(tag_of(step.desired))

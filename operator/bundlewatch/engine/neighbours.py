@@ -6,11 +6,12 @@ What cannot be read, be it for want of permission, is not known, and nothing is 
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from bundlewatch.argocd.application import Application
 from bundlewatch.argocd.ownership import Maker, MakerKind, maker_of
-from bundlewatch.argocd.projects import SyncWindows
+from bundlewatch.argocd.projects import Sync, SyncWindows
 from bundlewatch.errors import BundleWatchError
 
 logger = logging.getLogger(__name__)
@@ -45,12 +46,13 @@ class Neighbours:
             self._makers[maker] = await self._read(maker, application)
         return self._makers[maker]
 
-    async def windows(self, application: Application) -> SyncWindows | None:
-        """The sync windows that Argo CD heeds for it; None: they cannot be told."""
+    async def sync(self, application: Application, now: datetime) -> Sync | None:
+        """What the sync windows that Argo CD heeds for it let it do at `now`; None: they cannot be told."""
         project = (application.controller_namespace or application.namespace, application.project)
         if project not in self._windows:
             self._windows[project] = await self._windows_of(project, application)
-        return self._windows[project]
+        windows = self._windows[project]
+        return windows.look(application, now) if windows is not None else None
 
     async def _read(self, maker: Maker, application: Application) -> tuple[Maker, Json] | None:
         read = (

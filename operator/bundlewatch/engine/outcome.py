@@ -68,17 +68,16 @@ def _status_of(watch: BundleWatch, outcome: Outcome, *, now: str) -> Status:
             key=lambda entry: (entry.name, entry.source if isinstance(entry.source, int) else -1),
         )
     )
-    before = replace(before, applications=applications, quarantine=_quarantine(outcome, applications))
+    candidate = _candidate(outcome, before)
+    history = history_of(outcome, memory, candidate, applications, now=now)
+    quarantine = _quarantine(outcome, applications)
+    before = replace(before, applications=applications, quarantine=quarantine, history=history)
     went_back = any(seen.step.action is Action.TAKE_BACK and seen.moved_from is not None for seen in outcome.seen)
     if outcome.pending and not outcome.failures and not went_back:
         state = State.progressing(f"listing the tags of {watch.spec.repository}")
-        before = replace(before, history=history_of(outcome, memory, before.candidate, applications, now=now))
         if before.conditions and before.observed_generation == watch.generation:
             return _heard(watch, before)  # a restart: what was said still stands
         return _heard(watch, _told(watch, before, state, now=now))
-    candidate = _candidate(outcome, before)
-    history = history_of(outcome, memory, candidate, applications, now=now)
-    before = replace(before, history=history)
     status = replace(
         before,
         target=in_short(sorted({entry.name for entry in applications})),
@@ -270,10 +269,10 @@ def _current(
         return None
     tag = min(tags, key=lambda text: _age(text, outcome.read(text)))
     moved = next((entry for entry in before.history if entry.tag == tag), None)
+    # Pushed anew since it was moved to, a tag is another bundle than the one that runs.
+    digest = moved.digest if moved is not None and not outcome.by_digest else None
     for known in (candidate, before.current, before.candidate):
-        # Pushed anew since it was moved to, a tag is another bundle than the one that runs.
-        same = moved is None or moved.digest is None or outcome.by_digest
-        if known is not None and known.tag == tag and (same or (moved is not None and moved.digest == known.digest)):
+        if known is not None and known.tag == tag and digest in {None, known.digest}:
             return known
     if moved is not None:
         return Bundle(tag=tag, digest=moved.digest, version=moved.version)

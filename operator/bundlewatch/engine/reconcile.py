@@ -222,8 +222,7 @@ class _Pass:
         application = seen.step.target.application
         if seen.assessment.cause is not Cause.AUTO_SYNC_HELD:
             return seen
-        windows = await self.neighbours.windows(application)
-        found = windows.look(application, self.following.now) if windows is not None else None
+        found = await self.neighbours.sync(application, self.following.now)
         if found is None or found.may_auto:
             return seen
         message = f"{seen.step.target.source.target_revision} is not synced: {found.message}"

@@ -28,8 +28,7 @@ async def what_is_shut(
         young = operation.started_at is None or now < operation.started_at + HELD_AFTER
         if young and standing.progress.failure is None:
             continue
-        windows = await neighbours.windows(application)
-        sync = windows.look(application, now) if windows is not None else None
+        sync = await neighbours.sync(application, now)
         if sync is not None and not (sync.may_auto if operation.automated else sync.may_manual):
             found[standing.target.key] = sync.message
     return found

@@ -186,7 +186,7 @@ def _hold(target: Target, record: ApplicationStatus, hold: Hold) -> Step:
 def _step(choice: Choice, target: Target, *, record: ApplicationStatus | None, terms: Terms) -> Step:
     desired = target_revision(choice.tag, target.kind)
     live = target.live
-    reverts = lately(record, now=terms.now)
+    reverts, why = lately(record, now=terms.now), ""
     if record is not None and not terms.override and (desired == live or not choice.pinned):
         back = rolled_back(target, record, watch=terms.watch)
         if back is not None:
@@ -201,9 +201,9 @@ def _step(choice: Choice, target: Target, *, record: ApplicationStatus | None, t
             case Hold() as hold:
                 return _hold(target, record, hold)
             case Contest(reverts, why):
-                found = _allowed(choice, target, desired, terms)
-                return replace(found, reverts=reverts, message=why if found.action is Action.MOVE else found.message)
-    return replace(_allowed(choice, target, desired, terms), reverts=reverts)
+                pass
+    found = _allowed(choice, target, desired, terms)
+    return replace(found, reverts=reverts, message=found.message or why)
 
 
 def _allowed(choice: Choice, target: Target, desired: str, terms: Terms) -> Step:

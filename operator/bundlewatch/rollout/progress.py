@@ -81,8 +81,9 @@ def follow(
     be had again, which of a range is another than `live`; None: nobody can tell.
     """
     known = record if record is not None and record.target in {live, None, ""} and moved_at is None else None
-    since = _since(record, assessment.phase) if moved_at is None else None
-    since = since or now
+    # Of what somebody else has set, too: it would tick.
+    same = record is not None and record.phase == assessment.phase and moved_at is None
+    since = (moment(record.since) if record is not None and same else None) or now
     last_healthy = record.last_healthy if record is not None else None
     deadline = moved_at + limits.timeout if moved_at is not None else _deadline(known, assessment.phase, now=now)
     recheck_at = assessment.recheck_at
@@ -100,11 +101,6 @@ def follow(
                 refresh = now >= half_time
                 recheck_at = _first(recheck_at, None if refresh else half_time)
     return Progress(assessment.phase, since, deadline, last_healthy, failure, recheck_at, refresh)
-
-
-def _since(record: ApplicationStatus | None, phase: Phase) -> datetime | None:
-    """Since when it is in this phase, as far as that is remembered; of what somebody else has set too, or it ticks."""
-    return moment(record.since) if record is not None and record.phase == phase else None
 
 
 def _deadline(record: ApplicationStatus | None, phase: Phase, *, now: datetime) -> datetime | None:
